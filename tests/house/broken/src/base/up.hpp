@@ -1,0 +1,2 @@
+int unexplained;
+#include "io/json.hpp"

@@ -1,0 +1,3 @@
+#include "base/up.hpp"
+#include "model/model.hpp"
+int main() { std::exit(0); }

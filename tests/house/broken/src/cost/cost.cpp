@@ -1,0 +1,2 @@
+#include "base/up.hpp"
+#include "hardware/chip.hpp"

@@ -1,0 +1,3 @@
+#include <yaml-cpp/yaml.h>
+#include "json.hpp"
+#include "base/absent.hpp"

@@ -1,0 +1,2 @@
+// Includes a heavy header where every reader pays for it.
+#include <nlohmann/json.hpp>
