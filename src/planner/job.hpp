@@ -1,0 +1,67 @@
+// What is asked for: a serving, batch, training or fine-tuning job with its constraints, as written in JOB.yaml.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/quantity.hpp"
+#include "base/result.hpp"
+#include "io/value.hpp"
+#include "market/offer.hpp"
+#include "serving/steady_state.hpp"
+#include "training/run.hpp"
+
+namespace portolan::planner {
+
+enum class JobKind : std::uint8_t { kServe, kBatch, kTrain, kFinetune };
+std::string_view job_name(JobKind kind);
+
+/// A model that may do the job, with the user's own quality score (R16).
+struct Candidate { std::string model; std::optional<double> quality; };
+
+struct Traffic {
+  double requests_per_second = 0;       // mean
+  double peak_requests_per_second = 0;  // sizing rate; mean × peak factor, or the top of the demand curve
+  serving::Workload work;
+  std::vector<double> hourly;           // demand curve: requests per second for each hour of a day, empty = flat
+  double requests = 0;                  // batch: how many in all
+};
+
+struct WhereToLook {
+  std::vector<std::string> providers, regions, countries, gpus;   // empty = anywhere; regions are globs, gpus use the offers grammar
+  std::vector<std::string> exclude_providers;
+  std::vector<market::Purchase> purchase;
+  std::optional<UsdRate> max_usd_per_hour;
+  std::optional<Usd> max_usd_total;
+  std::optional<double> max_accelerators;     // quota: accelerators in all
+  std::optional<double> max_nodes;
+  std::optional<std::int32_t> max_price_age_days;
+  bool announced = false;                     // plan on announced parts too
+};
+
+struct Job {
+  JobKind kind = JobKind::kServe;
+  std::string name;
+  std::vector<Candidate> models;
+  std::optional<double> min_quality;
+  Traffic traffic;
+  serving::Slo slo;
+  std::optional<Seconds> deadline;                       // batch, train
+  std::vector<std::string> precision;                    // format names; empty = the checkpoint's own (and fp8 is not assumed)
+  std::vector<std::string> kv_precision;                 // empty = bf16
+  std::optional<std::string> engine;
+  double max_utilisation = 0.8;
+  int spare_replicas = 0;
+  training::Job training;                                // train, finetune
+  std::optional<double> runs;                            // multiplier for failed and ablation runs (R31)
+  WhereToLook where;
+  std::optional<std::int64_t> max_accelerators_per_replica;
+};
+
+/// Reads a job document. All problems with their places; unknown keys with the nearest known one. See docs/formats/job.md.
+Result<Job> read_job(const io::Value& document, const std::string& file);
+
+}  // namespace portolan::planner
