@@ -1,0 +1,26 @@
+// The derivation tree behind --explain: each figure can carry the formula, the numbers put in, and
+// their sources.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace portolan {
+
+/// One figure: what it is, its value as a plain number in `unit`, the formula with symbols, the
+/// same formula with the numbers put in, where an input came from, and the inputs themselves.
+struct Derivation {
+  std::string name;             // "forward FLOP"
+  std::optional<double> value;  // unknown stays unknown
+  std::string unit;             // "FLOP", "bytes", "s", "USD/h"
+  std::string formula;          // "2 · n · p"
+  std::string substituted;      // "2 · 1,024 · 1.75e11"
+  std::string source;  // "arXiv 2001.08361 §2.1" or a catalogue row; empty for intermediate figures
+  std::string date;    // of the source
+  std::string kind;    // "measured" | "estimate" | "opinion" | "fact" | "assumption"; may be empty
+  std::string note;
+  std::vector<Derivation> inputs;
+};
+
+}  // namespace portolan

@@ -1,0 +1,241 @@
+#include "base/files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace portolan {
+namespace {
+
+// Owns a file descriptor; close() reports the failure that a destructor would swallow.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (fd_ > STDERR_FILENO) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
+
+ private:
+  int fd_;
+};
+
+std::string reason(int number) { return to_lower(std::strerror(number)); }
+
+Error file_error(ErrorCode code, const std::string& path, std::string message, std::string why,
+                 std::string hint = {}) {
+  return Error{.code = code,
+               .message = std::move(message),
+               .where = {.file = path, .pointer = {}, .argument = {}, .offset = {}},
+               .why = std::move(why),
+               .hint = std::move(hint),
+               .also = {}};
+}
+
+Error too_large(const std::string& path, std::uint64_t cap) {
+  return file_error(ErrorCode::kLimit, path,
+                    quoted(path) + " is larger than the limit of " +
+                        with_commas(static_cast<std::int64_t>(cap)) + " bytes",
+                    {});
+}
+
+struct OpenFile {
+  Descriptor descriptor;
+  struct stat status{};
+};
+
+Result<OpenFile> open_for_reading(const std::string& path) {
+  // A path with a NUL would silently name another file.
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return fail(ErrorCode::kNotFound, quoted(path) + " is not a file name");
+  }
+  int fd = path == "-" ? STDIN_FILENO : -1;
+  while (fd < 0) {
+    fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 && errno != EINTR) {
+      const int number = errno;
+      const bool machine = number == EMFILE || number == ENFILE || number == EIO;
+      return std::unexpected(file_error(machine ? ErrorCode::kIo : ErrorCode::kNotFound, path,
+                                        "cannot read " + quoted(path), reason(number)));
+    }
+  }
+  OpenFile file{Descriptor(fd), {}};
+  if (::fstat(fd, &file.status) != 0) {
+    return std::unexpected(
+        file_error(ErrorCode::kIo, path, "cannot read " + quoted(path), reason(errno)));
+  }
+  if (S_ISDIR(file.status.st_mode)) {
+    return std::unexpected(
+        file_error(ErrorCode::kNotFound, path, "cannot read " + quoted(path), "it is a folder"));
+  }
+  return file;
+}
+
+// Reads until `most` bytes or the end. Grows with what arrives: a size is a claim until then.
+Result<std::string> read_up_to(int fd, const std::string& path, std::uint64_t most,
+                               std::uint64_t expected) {
+  constexpr std::uint64_t kChunk = 1u << 16;
+  std::string content;
+  content.reserve(std::min(most, expected));
+  while (content.size() < most) {
+    const std::uint64_t old = content.size();
+    const std::uint64_t room = content.capacity() - old;
+    const std::uint64_t want = std::min(most - old, room > 0 ? room : kChunk);
+    content.resize(old + want);
+    ssize_t got = -1;
+    do {
+      got = ::read(fd, content.data() + old, want);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+      return std::unexpected(
+          file_error(ErrorCode::kIo, path, "reading " + quoted(path) + " failed", reason(errno)));
+    }
+    content.resize(old + static_cast<std::uint64_t>(got));
+    if (got == 0) break;
+  }
+  return content;
+}
+
+bool write_all(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t put = ::write(fd, content.data(), content.size());
+    if (put < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    content.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return true;
+}
+
+Error write_failed(const std::string& path, int number) {
+  return file_error(ErrorCode::kIo, path, "cannot write " + quoted(path), reason(number));
+}
+
+Error already_exists(const std::string& path) {
+  return file_error(ErrorCode::kConflict, path, quoted(path) + " exists already", {},
+                    "--force to replace it, or another name");
+}
+
+// Gives the finished sibling its name. Without force the kernel refuses an existing target, so
+// that a file which appeared meanwhile survives.
+bool take_name(const std::string& sibling, const std::string& path, bool force) {
+  if (force) return std::rename(sibling.c_str(), path.c_str()) == 0;
+  if (::renameat2(AT_FDCWD, sibling.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
+    return true;
+  }
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) == 0) {
+    errno = EEXIST;
+    return false;
+  }
+  return std::rename(sibling.c_str(), path.c_str()) == 0;
+}
+
+void flush_folder(const std::string& folder) {
+  // Some file systems cannot flush a folder; the file itself is whole either way.
+  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() >= 0) ::fsync(descriptor.get());
+}
+
+// A new empty file beside the target, which no other process has open.
+Descriptor create_sibling(const std::string& prefix, std::string& name) {
+  constexpr int kMostAttempts = 100;
+  for (int attempt = 0;; ++attempt) {
+    name = prefix + ".portolan-" + std::to_string(::getpid()) + '-' + std::to_string(attempt);
+    const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd >= 0 || errno != EEXIST || attempt == kMostAttempts) return Descriptor(fd);
+  }
+}
+
+Result<void> write_directly(const std::string& path, std::string_view content) {
+  Descriptor out(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  if (out.get() < 0 || !write_all(out.get(), content) || !out.close()) {
+    return std::unexpected(write_failed(path, errno));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::uint64_t cap) {
+  const OpenFile file = PORTOLAN_TRY(open_for_reading(path));
+  const auto size = static_cast<std::uint64_t>(std::max<off_t>(file.status.st_size, 0));
+  if (S_ISREG(file.status.st_mode) && size > cap) return std::unexpected(too_large(path, cap));
+  std::string content =
+      PORTOLAN_TRY(read_up_to(file.descriptor.get(), path, cap + 1, std::min(size + 1, cap + 1)));
+  if (content.size() > cap) return std::unexpected(too_large(path, cap));
+  return content;
+}
+
+Result<FileHead> read_file_head(const std::string& path, std::uint64_t bytes) {
+  const OpenFile file = PORTOLAN_TRY(open_for_reading(path));
+  if (!S_ISREG(file.status.st_mode)) {
+    return std::unexpected(file_error(ErrorCode::kNotFound, path, "cannot read " + quoted(path),
+                                      "its size is needed and only a regular file has one"));
+  }
+  const auto size = static_cast<std::uint64_t>(std::max<off_t>(file.status.st_size, 0));
+  const std::uint64_t wanted = std::min(bytes, size);
+  FileHead head;
+  head.bytes = PORTOLAN_TRY(read_up_to(file.descriptor.get(), path, wanted, wanted));
+  head.file_size = size;
+  return head;
+}
+
+Result<void> write_file(const std::string& path, std::string_view content, bool force) {
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return fail(ErrorCode::kNotFound, quoted(path) + " is not a file name");
+  }
+  struct stat old{};
+  const bool had = ::stat(path.c_str(), &old) == 0;
+  if (had && S_ISDIR(old.st_mode)) {
+    return std::unexpected(file_error(ErrorCode::kConflict, path, "cannot write " + quoted(path),
+                                      "it is a folder", "name a file inside it"));
+  }
+  // A device or pipe (/dev/stdout, /dev/null) is written to; renaming onto it would replace it.
+  if (had && !S_ISREG(old.st_mode)) return write_directly(path, content);
+  if (!force && exists(path)) return std::unexpected(already_exists(path));
+
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  std::string sibling;
+  Descriptor out = create_sibling(slash == std::string::npos ? "" : folder, sibling);
+  if (out.get() < 0) return std::unexpected(write_failed(path, errno));
+  // A replaced file keeps its mode, a new one follows the umask.
+  const bool written = (!had || ::fchmod(out.get(), old.st_mode & 07777u) == 0) &&
+                       write_all(out.get(), content) && ::fsync(out.get()) == 0 && out.close();
+  if (!written || !take_name(sibling, path, force)) {
+    const int number = errno;
+    ::unlink(sibling.c_str());
+    if (written && number == EEXIST) return std::unexpected(already_exists(path));
+    return std::unexpected(write_failed(path, number));
+  }
+  flush_folder(folder);
+  return {};
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool exists(const std::string& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+}  // namespace portolan
