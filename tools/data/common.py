@@ -21,9 +21,7 @@ def write_csv(out, name, columns, rows):
     with open(path, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, columns, extrasaction="raise", lineterminator="\n")
         writer.writeheader()
-        for row in rows:
-            writer.writerow({column: row.get(column, "") for column in columns} | {
-                key: value for key, value in row.items() if key not in columns})
+        writer.writerows({column: "" for column in columns} | row for row in rows)
     print(f"{name}: {len(rows)} rows, {os.path.getsize(path)} bytes")
 
 

@@ -17,13 +17,13 @@ PLAIN = {
                       "V100 PCIe 16GB",
     "v100-pcie-32gb": "Tesla V100-PCIE-32GB|V100-PCIe-32GB|Tesla V100 PCIe 32 GB|V100 PCIe 32GB",
     "v100-sxm2-16gb": "V100 SXM2|Tesla V100-SXM2-16GB|V100-SXM2-16GB|Tesla V100 SXM2 16 GB|"
-                      "V100-SXM|V100-SXM-16GB|Tesla V100 SXM2|p3",
+                      "V100-SXM|V100-SXM-16GB|Tesla V100 SXM2",
     "v100-sxm2-32gb": "Tesla V100-SXM2-32GB|V100-SXM2-32GB|Tesla V100 SXM2 32 GB|V100-SXM-32GB|"
                       "Tesla V100-SXM3-32GB|Tesla V100 SXM3 32 GB|V100-SXM3-32GB",
     "t4": "Tesla T4|tesla-t4|T4-16GB|T4 (16 GB)|T4 (16)",
     "a2": "A2-16GB|Tesla A2",
     "a10": "A10-24GB|A10 PCIe|A10 (24 GB)|Tesla A10",
-    "a10g": "A10G-24GB|A10G (24 GB)|g5",
+    "a10g": "A10G-24GB|A10G (24 GB)",
     "a16": "A16-16GB",
     "a30": "A30 PCIe|A30-24GB",
     "a40": "A40 PCIe|A40-48GB|A40 (48 GB)",
@@ -213,6 +213,7 @@ SCOPED = {
     ("ovhcloud", "V100"): ("v100-pcie-16gb", ""),
     ("ovhcloud", "V100-32GB"): ("v100-pcie-32gb", ""),
     ("runpod", "A100-80GB"): ("a100-pcie-80gb", "A100 PCIe; the SXM type says so"),
+    ("runpod", "A100 PCIe"): ("a100-pcie-80gb", ""),
     ("aws", "H100"): ("h100-sxm-80gb", "p5"),
     ("aws", "A100"): ("a100-sxm-40gb", "p4d; p4de says 80 GB in its memory"),
     ("aws", "V100"): ("v100-sxm2-16gb", "p3; p3dn says 32 GB in its memory"),
