@@ -1,12 +1,12 @@
 #!/bin/bash
-# Every row of every data/**/*.csv names its source and its date, and has as many cells as the
-# header. usage: tools/check_data.sh [ROOT]
+# Every row of the tables under data/ (.csv, .jsonl) names its source and its date, and a .csv row
+# has as many cells as the header. usage: tools/check_data.sh [ROOT]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "${1:-$here/..}"
 
 [ -d data ] || { echo "no data folder"; exit 0; }
-find data -name '*.csv' | LC_ALL=C sort | LC_ALL=C awk '
+find data \( -name '*.csv' -o -name '*.jsonl' \) | LC_ALL=C sort | LC_ALL=C awk '
 function problem(where, text) {
   if (++problems <= 50) printf "%s: %s\n", where, text
 }
@@ -28,6 +28,26 @@ function cells(line,    n, i, c, quoted, text) {
   return n
 }
 
+# A day, month or year, or a range of them whose beginning may be open.
+function dated(text) {
+  sub(/^([0-9][0-9][0-9][0-9](-[0-9][0-9](-[0-9][0-9])?)?)?\.\./, "", text)
+  return text ~ /^[0-9][0-9][0-9][0-9](-[0-9][0-9](-[0-9][0-9])?)?$/
+}
+
+/\.jsonl$/ {
+  file = $0
+  number = 0
+  while ((getline line < file) > 0) {
+    number++
+    rows++
+    if (line !~ /"source":[ ]*"[^"]/) problem(file ":" number, "row without a source")
+    if (line !~ /"date":[ ]*"[0-9][0-9][0-9][0-9]/) problem(file ":" number, "row without a date")
+  }
+  close(file)
+  files++
+  next
+}
+
 {
   file = $0
   number = 0
@@ -42,7 +62,7 @@ function cells(line,    n, i, c, quoted, text) {
       source = date = 0
       for (i = 1; i <= n; i++) {
         if (cell[i] == "source") source = i
-        if (cell[i] == "date" || cell[i] == "observed_at") date = i
+        if (cell[i] ~ /^(date|observed_latest)$/) date = i
       }
       if (!source || !date) { problem(file ":" number, "needs the columns source and date"); break }
       continue
@@ -50,7 +70,7 @@ function cells(line,    n, i, c, quoted, text) {
     rows++
     if (n != columns) problem(file ":" number, n " cells under " columns " columns")
     else if (cell[source] == "") problem(file ":" number, "row without a source")
-    else if (cell[date] !~ /^[0-9][0-9][0-9][0-9](-[0-9][0-9](-[0-9][0-9])?)?$/) problem(file ":" number, "date \"" cell[date] "\" is not YYYY-MM-DD, YYYY-MM or YYYY")
+    else if (!dated(cell[date])) problem(file ":" number, "date \"" cell[date] "\" is not YYYY-MM-DD, YYYY-MM, YYYY or a range FROM..TO")
   }
   close(file)
   files++
