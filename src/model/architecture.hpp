@@ -27,12 +27,17 @@ struct Mixer {
   bool chunked_window = false;      // attention_chunk_size: block-local instead of sliding
   bool qkv_bias = false, out_bias = false, qk_norm = false, sinks = false, output_gate = false;
   bool causal = true;
+  bool shared_kv_projection = false;  // keys and values come from one projection (Gemma 4); both are cached
   // MLA
   std::int64_t q_rank = 0, kv_rank = 0, nope_dim = 0, rope_dim = 0;
   std::int64_t index_heads = 0, index_dim = 0, index_top = 0;  // sparse MLA (DeepSeek-V3.2, GLM-5 style)
-  // state-space / linear attention
+  std::int64_t index_block = 0;     // cached tokens chosen in blocks of this size (0 = token by token)
+  // compressed attention (DeepSeek-V4): beside the window, one cached entry per `compress` tokens; grouped low-rank output
+  std::int64_t compress = 0, out_rank = 0, out_groups = 0;
+  // state-space / linear attention; an attention mixer with inner > 0 has Mamba-2 heads beside it in the same layer (Falcon-H1)
   std::int64_t inner = 0, ssm_heads = 0, ssm_head_dim = 0, state = 0, groups = 0, conv = 0, chunk = 0, dt_rank = 0;
   std::int64_t key_heads = 0, key_dim = 0, value_heads = 0, value_dim = 0;  // gated delta
+  bool fixed_decay = false;         // lightning attention: gated delta without convolution, learned decay and beta
   // cross attention of a decoder in an encoder-decoder (in addition to self attention)
   std::int64_t cross_heads = 0, cross_kv_heads = 0, cross_head_dim = 0;
   friend bool operator==(const Mixer&, const Mixer&) = default;
@@ -49,14 +54,15 @@ struct Channel {
   std::int64_t shared_experts = 0, shared_width = 0;          // shared_width = total width of the shared part
   bool shared_gate = false, router_bias = false;
   std::int64_t dense_residual_width = 0;                       // dense MLP beside the experts (Arctic style)
+  std::int64_t latent = 0;             // routed experts work on a projection of this width instead of `hidden` (Nemotron 3); 0 = hidden
   friend bool operator==(const Channel&, const Channel&) = default;
 };
 
 /// `count` identical layers in a row.
 struct LayerRun {
   std::int64_t count = 0;
-  Mixer mixer;
-  Channel channel;
+  Mixer mixer = {};
+  Channel channel = {};
   std::int64_t norm_parameters = 0;  // of one layer, biases of norms included
   std::int64_t extra_parameters = 0; // of one layer, anything else counted but not computed (gates, scales), so that totals agree
 };
@@ -97,6 +103,8 @@ struct Architecture {
   Format weights = Format::kBf16;          // of the bulk (linear layers)
   Format unquantised = Format::kBf16;      // embeddings, head, norms, router, and what `modules_to_not_convert` names
   bool quantised_attention = true, quantised_experts = true, quantised_head = false;
+  bool quantised_mlp = true;               // dense MLPs and shared experts
+  std::optional<Format> expert_weights;    // routed experts when they differ from the bulk (DeepSeek-V4: fp4 experts, fp8 elsewhere)
   std::string dtype_name;                  // the checkpoint's own, for messages
   std::optional<std::uint64_t> exact_weight_bytes;  // from tensor headers
 

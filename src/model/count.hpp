@@ -25,6 +25,9 @@ Bytes kv_bytes_per_token(const Architecture& architecture, double bytes_per_elem
 /// Cross-attention KV of an encoder-decoder is not state: it is source_tokens × cross_kv_bytes_per_token.
 Bytes state_bytes(const Architecture& architecture, double bytes_per_element);
 Bytes cross_kv_bytes_per_source_token(const Architecture& architecture, double bytes_per_element);
+/// Index keys that sparse attention keeps beside the KV cache (DeepSeek-V3.2, GLM-5, MiniMax-M3): not part of kv_bytes, because the
+/// published KV figures leave them out; one byte per element plus a 4-byte scale per key, whatever the KV format (fp8 in every engine).
+Bytes index_bytes(const Architecture& architecture, double tokens);
 /// Largest whole number of tokens whose KV cache fits in `budget` (exact inverse of kv_bytes); `unbounded` when every layer is windowed or
 /// recurrent and the saturated cache fits.
 struct TokenCapacity { std::int64_t tokens = 0; bool unbounded = false; };

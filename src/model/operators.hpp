@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,9 +47,13 @@ struct Operator {
   std::int64_t heads = 0, kv_heads = 0, d_qk = 0, d_v = 0, window = 0, kv_rank = 0, rope_dim = 0;
   bool causal = true;
   std::int64_t sparse_top = 0;     // at most this many cached tokens are attended
+  std::int64_t cache_stride = 1;   // one cached entry per this many tokens (compressed attention)
   // grouped gemm: experts on this rank, experts in all, top_k, n and k of one expert's product
   std::int64_t experts = 0, experts_total = 0, top_k = 0;
+  double token_groups = 1;         // data-parallel ranks that feed these experts: ep / tp when ep > tp. Rows on the rank =
+                                   // tokens × token_groups × top_k × experts / experts_total
   // scan: FLOP per token in prefill and decode, state bytes read+written per token in decode (per sequence)
+  // (scan_state_elements counts the read and the write; scan_io_elements are the activations of one token)
   double scan_flop_prefill = 0, scan_flop_decode = 0, scan_state_elements = 0, scan_io_elements = 0;
   // elementwise: elements read + written per token
   double elements = 0;
@@ -59,6 +64,12 @@ struct Operator {
 /// The decoder's operators on the largest rank of a `shard`ed pipeline stage that holds all layers (callers divide layers by pp).
 /// Without coverage (kParameterCount) one gemm stands for all parameters.
 std::vector<Operator> operators(const Architecture& architecture, const Shard& shard);
+
+/// The format a class of weights is stored in: the checkpoint's own (nullopt) or `format` for the bulk with embeddings, head and router
+/// left in the unquantised type.
+Format stored_format(const Architecture& architecture, WeightClass weights, std::optional<Format> format);
+/// Bytes per weight of that format; the file's mean where only exact tensor sizes are known.
+double stored_bytes_per_weight(const Architecture& architecture, WeightClass weights, std::optional<Format> format);
 
 /// FLOP of a forward pass, model FLOP (causal convention, cost-model.md §4; attention pairs exact, windows respected).
 /// `sampled`: positions that go through the head.
