@@ -58,7 +58,8 @@ def build(folder):
         elif prices and all(p == "0" for p in prices):
             flags = flags + ["free"]
         if not date:
-            flags = flags + ["undated"]
+            # The copy says no day; all that is known is the day it was collected.
+            flags, date = flags + ["undated"], "<=2026-11-22"
         earliest, latest = date_interval(date)
         rows.append(row | {"observed_earliest": earliest, "observed_latest": latest,
                            "flags": ";".join(sorted(set(flags)))})
