@@ -2,6 +2,7 @@
 // the locale.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -15,6 +16,10 @@ std::string to_lower(std::string_view text);  // ASCII
 std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
+
+/// Length of the valid UTF-8 sequence that begins at `at` (1 to 4 bytes) and its code point; 0 if
+/// there is none (RFC 3629: no overlong forms, no surrogates).
+std::size_t utf8_length(std::string_view text, std::size_t at, std::uint32_t& code_point);
 
 /// Damerau-Levenshtein distance (optimal string alignment), case-folded.
 int edit_distance(std::string_view a, std::string_view b);

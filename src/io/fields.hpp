@@ -50,6 +50,9 @@ class Fields {
   void finish();
 
  private:
+  template <class T, class Parse>
+  std::optional<T> quantity(std::string_view key, std::string_view expected, Parse parse);
+
   const Value& value_;
   std::string pointer_;
   Problems& problems_;

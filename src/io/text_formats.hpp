@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,12 +23,23 @@ struct TextLimits {
   std::uint64_t nodes = 1'000'000;
   std::uint64_t string_bytes = 1ull << 20;
   std::uint64_t key_bytes = 1024;
+  /// Heap bytes the values may take beyond the fixed 24 MiB, per byte of text.
+  std::uint64_t memory_factor = 3;
+  /// JSON only: NaN, Infinity and -Infinity, which Python writes into model configs, read as null.
+  bool python_constants = false;
 };
 
 /// Strict RFC 8259 (UTF-8, no comments). Errors: malformed (file:line:column), limit, invalid_input
 /// for a refused duplicate key.
 Result<Value> parse_json(std::string_view text, const std::string& file, DuplicateKeys duplicates,
                          const TextLimits& limits = {});
+
+/// Reads a text whose outermost value is an object or an array and hands over its members one by
+/// one (the key is empty in an array), so that memory does not grow with their number. Duplicate
+/// keys of the outermost object are not noticed. An error of `take` ends the reading.
+Result<void> each_json_member(std::string_view text, const std::string& file,
+                              const TextLimits& limits,
+                              const std::function<Result<void>(std::string_view, Value)>& take);
 
 /// YAML 1.2 core restricted to one document: plain true/false -> bool, null/~/empty -> null,
 /// numbers -> numbers (text kept), all else strings. Duplicate keys, merge keys, tags and several

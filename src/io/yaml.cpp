@@ -1,0 +1,237 @@
+// yaml-cpp's event parser feeds the builder directly, so that caps hold before anything grows:
+// its own tree has no limits.
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <charconv>
+#include <cmath>
+#include <istream>
+#include <map>
+#include <streambuf>
+
+#include "base/text.hpp"
+#include "io/text_fault.hpp"
+#include "io/text_formats.hpp"
+#include "io/tree_builder.hpp"
+
+namespace portolan::io {
+namespace {
+
+constexpr int kMostAliases = 1000;
+
+Place place_of(const YAML::Mark& mark) {
+  if (mark.is_null()) return {};
+  return {static_cast<std::uint32_t>(mark.line + 1), static_cast<std::uint32_t>(mark.column + 1)};
+}
+
+bool all_digits(std::string_view text, int base) {
+  if (text.empty()) return false;
+  for (const char c : text) {
+    const char folded = static_cast<char>(c | 0x20);
+    const int digit = c >= '0' && c <= '9'             ? c - '0'
+                      : folded >= 'a' && folded <= 'f' ? folded - 'a' + 10
+                                                       : 99;
+    if (digit >= base) return false;
+  }
+  return true;
+}
+
+// YAML 1.2.2 §10.3.2: [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
+bool is_float(std::string_view text) {
+  std::size_t at = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+  const auto digits = [&] {
+    const std::size_t first = at;
+    while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+    return at - first;
+  };
+  const std::size_t whole = digits();
+  if (at < text.size() && text[at] == '.') {
+    ++at;
+    if (digits() == 0 && whole == 0) return false;
+  } else if (whole == 0) {
+    return false;
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && (text[at] == '-' || text[at] == '+')) ++at;
+    if (digits() == 0) return false;
+  }
+  return at == text.size();
+}
+
+// A plain scalar by the core schema, but for the booleans and nulls spelled otherwise than true,
+// false, null, ~ and for infinities and not-a-number: those stay text, and the schema refuses them
+// by name.
+Value resolve(const std::string& text) {
+  if (text.empty() || text == "~" || text == "null") return Value();
+  if (text == "true" || text == "false") return Value(text == "true");
+  const std::string_view all = text;
+  const bool hex = all.starts_with("0x");
+  if ((hex && all_digits(all.substr(2), 16)) ||
+      (all.starts_with("0o") && all_digits(all.substr(2), 8))) {
+    std::int64_t value = 0;
+    const auto [end, problem] =
+        std::from_chars(text.data() + 2, text.data() + text.size(), value, hex ? 16 : 8);
+    return problem == std::errc() ? Value::integer_text(value, text) : Value(text);
+  }
+  if (!is_float(all)) return Value(text);
+  // from_chars knows neither a leading + nor a point without digits on either side of it.
+  const std::string_view unsigned_text = all.starts_with('+') ? all.substr(1) : all;
+  if (const auto whole = parse_int(unsigned_text)) return Value::integer_text(*whole, text);
+  if (parse_double(unsigned_text)) return Value::number_text(text);
+  return Value(text);
+}
+
+// Thrown through yaml-cpp, which knows no other way to stop; the builder holds the reason.
+struct Stop {};
+
+class Handler final : public YAML::EventHandler {
+ public:
+  explicit Handler(TreeBuilder& builder) : builder_(builder) {}
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ > 1) {
+      refuse("a second document begins here", mark, "keep one document per file");
+    }
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(Value(), std::string(), mark, anchor);
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
+    // "?" is a plain scalar, "!" a quoted or block one; anything else was written in the file.
+    if (tag != "?" && tag != "!") refuse("tag " + quoted(tag) + " is not supported", mark);
+    add(tag == "?" ? resolve(text) : Value(text), text, mark, anchor);
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) {
+      refuse("the alias refers to a value that contains it", mark);
+    }
+    if (++aliases_ > kMostAliases) {
+      refuse("more than " + std::to_string(kMostAliases) + " aliases", mark, {}, ErrorCode::kLimit);
+    }
+    if (builder_.expects_key()) {
+      const Value& value = found->second;
+      if (value.is_array() || value.is_object()) refuse("a key must be a plain value", mark);
+      check(builder_.key(value.scalar_text(), place_of(mark)));
+    } else {
+      check(builder_.copy(found->second, place_of(mark)));
+    }
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(false, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(true, mark, tag, anchor);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  static void check(bool ok) {
+    if (!ok) throw Stop();
+  }
+  [[noreturn]] void refuse(std::string message, const YAML::Mark& mark, std::string hint = {},
+                           ErrorCode code = ErrorCode::kInvalidInput) {
+    builder_.fail_at(code, std::move(message), place_of(mark), {}, std::move(hint));
+    throw Stop();
+  }
+
+  void add(Value value, const std::string& text, const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (builder_.expects_key()) {
+      if (text == "<<" && value.is_string()) {
+        refuse("merge keys (<<) are not supported", mark, "write the keys out");
+      }
+      if (anchor != YAML::NullAnchor) keep(anchor, value, mark);
+      check(builder_.key(text, place_of(mark)));
+      return;
+    }
+    check(builder_.scalar(std::move(value), place_of(mark)));
+    if (anchor != YAML::NullAnchor) keep(anchor, builder_.last(), mark);
+  }
+  void keep(YAML::anchor_t anchor, const Value& value, const YAML::Mark& mark) {
+    check(builder_.account(value, place_of(mark)));
+    anchors_.insert_or_assign(anchor, value);
+  }
+  void open(bool object, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    if (tag != "?" && !tag.empty()) refuse("tag " + quoted(tag) + " is not supported", mark);
+    if (builder_.expects_key()) refuse("a key must be a plain value", mark);
+    check(builder_.open(object, place_of(mark)));
+    open_.push_back({anchor, mark});
+  }
+  void close() {
+    const auto [anchor, mark] = open_.back();
+    open_.pop_back();
+    check(builder_.close());
+    if (anchor != YAML::NullAnchor) keep(anchor, builder_.last(), mark);
+  }
+
+  TreeBuilder& builder_;
+  int documents_ = 0;
+  int aliases_ = 0;
+  std::map<YAML::anchor_t, Value> anchors_;
+  std::vector<std::pair<YAML::anchor_t, YAML::Mark>> open_;
+};
+
+// Reads the text where it lies; an istringstream would copy it.
+class ViewBuffer final : public std::streambuf {
+ public:
+  explicit ViewBuffer(std::string_view text) {
+    char* first = const_cast<char*>(text.data());  // never written to: there is no put area
+    setg(first, first, first + text.size());
+  }
+};
+
+std::optional<Error> read(std::string_view text, TreeBuilder& builder) {
+  ViewBuffer buffer(text);
+  std::istream stream(&buffer);
+  Handler handler(builder);
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(handler)) {
+    }
+  } catch (const Stop&) {
+    return builder.error();
+  } catch (const YAML::Exception& problem) {
+    builder.fail_at(ErrorCode::kMalformed, "not valid YAML: " + to_lower(problem.msg),
+                    place_of(problem.mark));
+    return builder.error();
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<Value> parse_yaml(std::string_view text, const std::string& file, const TextLimits& limits) {
+  TreeBuilder builder(limits, text.size(), file, DuplicateKeys::kRefuse);
+  if (text.size() > limits.bytes) {
+    builder.fail_at(ErrorCode::kLimit,
+                    "the text has " + with_commas(static_cast<std::int64_t>(text.size())) +
+                        " bytes, the limit is " +
+                        with_commas(static_cast<std::int64_t>(limits.bytes)),
+                    {});
+    return fail(*builder.error());
+  }
+  if (const std::optional<TextFault> fault = find_text_fault(text)) {
+    builder.fail_at(ErrorCode::kMalformed, fault->what, fault->place);
+    return fail(*builder.error());
+  }
+  if (std::optional<Error> error = read(text, builder)) return fail(std::move(*error));
+  return builder.take();
+}
+
+Result<Value> parse_document(std::string_view text, const std::string& file) {
+  const std::string_view body = trim(text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text);
+  if (body.starts_with('{') || body.starts_with('[')) {
+    return parse_json(text, file, DuplicateKeys::kRefuse);
+  }
+  return parse_yaml(text, file);
+}
+
+}  // namespace portolan::io
