@@ -38,7 +38,6 @@ class Cursor {
     }
     return {line_, static_cast<std::uint32_t>(at_ - line_start_ + 1)};
   }
-  void pass_bracket() { ++at_; }
   void pass_string() {
     for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_) {
       if (text_[at_] == '\\') ++at_;
@@ -46,13 +45,15 @@ class Cursor {
     ++at_;
   }
   [[nodiscard]] std::size_t offset() const { return at_; }
-  std::string_view pass_scalar() {
-    const std::size_t first = at_;
-    while (at_ < text_.size() && !is_space(text_[at_]) && text_[at_] != ',' && text_[at_] != ']' &&
-           text_[at_] != '}') {
-      ++at_;
-    }
-    return text_.substr(first, at_ - first);
+  std::string_view pass(std::size_t length) {
+    at_ += length;
+    return text_.substr(at_ - length, length);
+  }
+  std::string_view pass_integer() {
+    std::size_t end = at_ + (text_[at_] == '-' ? 1 : 0);
+    if (text_[end] == '0') return pass(end + 1 - at_);
+    while (end < text_.size() && text_[end] >= '0' && text_[end] <= '9') ++end;
+    return pass(end - at_);
   }
 
  private:
@@ -108,12 +109,12 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
 
   bool null() override {
     const Place place = cursor_.next();
-    cursor_.pass_scalar();
+    cursor_.pass(4);
     return builder_.scalar(Value(), place) && hand_over();
   }
   bool boolean(bool value) override {
     const Place place = cursor_.next();
-    cursor_.pass_scalar();
+    cursor_.pass(value ? 4 : 5);
     return builder_.scalar(Value(value), place) && hand_over();
   }
   bool number_integer(std::int64_t value) override { return integer(value); }
@@ -121,9 +122,9 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
     if (value <= static_cast<std::uint64_t>(INT64_MAX)) {
       return integer(static_cast<std::int64_t>(value));
     }
-    return number();
+    return number(std::to_string(value).size());
   }
-  bool number_float(double, const std::string&) override { return number(); }
+  bool number_float(double, const std::string& spelled) override { return number(spelled.size()); }
   bool string(std::string& value) override {
     const Place place = cursor_.next();
     cursor_.pass_string();
@@ -189,24 +190,25 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
 
   bool integer(std::int64_t value) {
     const Place place = cursor_.next();
-    return builder_.scalar(Value::integer_text(value, std::string(cursor_.pass_scalar())), place) &&
+    return builder_.scalar(Value::integer_text(value, std::string(cursor_.pass_integer())),
+                           place) &&
            hand_over();
   }
-  bool number() {
+  bool number(std::size_t length) {
     const Place place = cursor_.next();
-    const std::string_view spelled = cursor_.pass_scalar();
+    const std::string_view spelled = cursor_.pass(length);
     const bool python_constant = spelled.ends_with('y') || spelled.ends_with('N');
     Value value = python_constant ? Value() : Value::number_text(std::string(spelled));
     return builder_.scalar(std::move(value), place) && hand_over();
   }
   bool open(bool object) {
     const Place place = cursor_.next();
-    cursor_.pass_bracket();
+    cursor_.pass(1);
     return builder_.open(object, place);
   }
   bool close() {
     cursor_.next();
-    cursor_.pass_bracket();
+    cursor_.pass(1);
     if (take_ != nullptr && builder_.depth() == 1) return builder_.close();
     return builder_.close() && hand_over();
   }
@@ -278,6 +280,11 @@ std::optional<Error> read(std::string_view text, TreeBuilder& builder, const Tex
                         " bytes, the limit is " +
                         with_commas(static_cast<std::int64_t>(limits.bytes)),
                     {});
+    return builder.error();
+  }
+  // The lexer would take a NUL byte for the end of the text.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    builder.fail_at(ErrorCode::kMalformed, "unexpected NUL byte in JSON", place_of(text, nul));
     return builder.error();
   }
   std::string masked;
