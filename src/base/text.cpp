@@ -259,9 +259,11 @@ std::string with_commas(std::int64_t value) {
 std::optional<double> parse_double(std::string_view text) {
   double value = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    return std::nullopt;
-  }
+  if (end != text.data() + text.size()) return std::nullopt;
+  // from_chars does not tell too small from too large; strtod gives zero or infinity.
+  if (problem == std::errc::result_out_of_range)
+    value = std::strtod(std::string(text).c_str(), nullptr);
+  if (problem == std::errc::invalid_argument || !std::isfinite(value)) return std::nullopt;
   return value;
 }
 

@@ -122,9 +122,11 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
     if (value <= static_cast<std::uint64_t>(INT64_MAX)) {
       return integer(static_cast<std::int64_t>(value));
     }
-    return number(std::to_string(value).size());
+    return number(static_cast<double>(value), std::to_string(value).size());
   }
-  bool number_float(double, const std::string& spelled) override { return number(spelled.size()); }
+  bool number_float(double value, const std::string& spelled) override {
+    return number(value, spelled.size());
+  }
   bool string(std::string& value) override {
     const Place place = cursor_.next();
     cursor_.pass_string();
@@ -194,11 +196,12 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
                            place) &&
            hand_over();
   }
-  bool number(std::size_t length) {
+  bool number(double number_value, std::size_t length) {
     const Place place = cursor_.next();
     const std::string_view spelled = cursor_.pass(length);
     const bool python_constant = spelled.ends_with('y') || spelled.ends_with('N');
-    Value value = python_constant ? Value() : Value::number_text(std::string(spelled));
+    Value value =
+        python_constant ? Value() : Value::number_text(number_value, std::string(spelled));
     return builder_.scalar(std::move(value), place) && hand_over();
   }
   bool open(bool object) {

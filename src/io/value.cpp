@@ -32,9 +32,14 @@ Value Value::number_text(std::string decimal) {
   const std::string_view magnitude = std::string_view(decimal).substr(decimal.starts_with('+'));
   const std::optional<double> value = parse_double(magnitude);
   PORTOLAN_CHECK(value.has_value());
+  return number_text(*value, std::move(decimal));
+}
+
+Value Value::number_text(double value, std::string decimal) {
+  PORTOLAN_CHECK(std::isfinite(value));
   Value result;
-  Number number{*value, {}};
-  if (shortest(*value) != decimal) number.text = detail::Box<std::string>(std::move(decimal));
+  Number number{value, {}};
+  if (shortest(value) != decimal) number.text = detail::Box<std::string>(std::move(decimal));
   result.content_ = std::move(number);
   return result;
 }

@@ -66,6 +66,8 @@ class Value {
   }
   /// A number whose exact decimal text is given (money): written as is.
   static Value number_text(std::string decimal);
+  /// The same where the value is known already; it must be finite.
+  static Value number_text(double value, std::string decimal);
   /// An integer as it was spelled ("+12", "0x1F").
   static Value integer_text(std::int64_t value, std::string text);
 
