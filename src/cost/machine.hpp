@@ -35,6 +35,14 @@ struct Machine {
   double bandwidth_efficiency = 0.8;       // e_m
   double knee = 3;                         // p
   Seconds launch{0};                       // t_0 per kernel
+  double short_k = 0;                      // k_0: compute slows by (k + k_0)/k (cost-model.md §6.3)
+  double wave_exponent = 0;                // of tile and wave quantisation
+  double multiprocessors = 0;              // 0 = unknown: tiles are rounded, waves are not
+  double prefill_attention = 0.6;          // e_c of context attention at head dimension 128 (§6.5)
+  double decode_attention = 0.85;          // e_m of decode attention (§6.6)
+  Seconds decode_attention_floor{0};
+  BytesPerSecond network{0};               // attainable, one direction, per accelerator; between nodes
+  std::string network_source;              // says so when the network is unknown and a default was taken
   Tier tier = Tier::kDatasheet;
   ErrorBand band;
   [[nodiscard]] const ComputeRate& rate(model::Compute compute) const { return rates[static_cast<std::size_t>(compute)]; }

@@ -30,12 +30,18 @@ struct MemoryLimits {
 MemoryLayout memory_layout(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment, const MemoryLimits& limits);
 /// KV and state bytes per accelerator of one sequence of `tokens` tokens (windows respected).
 Bytes sequence_bytes(const model::Architecture& architecture, const Deployment& deployment, double tokens);
+/// No sequence needs memory (encoders), or no context is too long (windows and recurrent state only).
+inline constexpr std::int64_t kUnlimitedSequences = std::int64_t{1} << 30, kUnlimitedContext = std::int64_t{1} << 40;
 /// Sequences of `tokens` tokens that fit; 0 when the weights alone do not.
 std::int64_t max_sequences(const model::Architecture& architecture, const MemoryLayout& layout, const Deployment& deployment, double tokens);
 /// Longest context of `sequences` sequences that fits; 0 when none does, the model's maximum is not applied.
 std::int64_t max_context(const model::Architecture& architecture, const MemoryLayout& layout, const Deployment& deployment, std::int64_t sequences);
 
-/// Whole-instance parts for `estimate`: sums over the accelerators.
+/// Whole-instance parts for `estimate`: weights, activations and overhead summed over the accelerators (replicated parts counted as often
+/// as they are held); KV cache and state as the architecture needs them, once.
 struct InstanceMemory { Bytes weights{0}, kv{0}, state{0}, activations{0}, overhead{0}; [[nodiscard]] Bytes total() const { return weights + kv + state + activations + overhead; } };
+
+InstanceMemory instance_memory(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment,
+                               const MemoryLimits& limits, std::int64_t sequences, double context);
 
 }  // namespace portolan::cost

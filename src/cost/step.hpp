@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,7 @@ struct EngineOverhead {
   std::string engine;                    // "vllm-0.15"
   Seconds per_step{0}, per_layer{0}, per_request{0};
   Seconds front_end{0}, after_decode{0}, per_output_token{0};
+  bool async_scheduling = true;          // the next step is composed while the current one runs: only max(0, host - accelerator) shows
   std::string source, date;
 };
 const EngineOverhead& default_engine();
@@ -63,33 +65,42 @@ class StepModel {
                                    const EngineOverhead& engine);
 
   [[nodiscard]] StepTime time(const Batch& batch) const;      // allocates nothing
-  [[nodiscard]] Joules energy(const Batch& batch, const StepTime& time) const;  // all accelerators of the replica
-  /// Exact (not tabulated) evaluation, operator by operator: the reference for the tables and the source of --explain.
+  /// All accelerators of the replica, one step; nullopt when the board power of the accelerator is unknown.
+  [[nodiscard]] std::optional<Joules> energy(const Batch& batch, const StepTime& time) const;
+  /// Exact (not tabulated) evaluation, operator by operator: the reference for the tables and the source of --explain. FLOP, bytes and
+  /// seconds are of all `count` executions on one rank; the seconds add up to StepTime::total.
   struct OperatorTime { std::string name; double count = 0; Flop flop{0}; Bytes bytes{0}; Seconds seconds{0}; Bound bound = Bound::kMemory; };
   [[nodiscard]] std::vector<OperatorTime> breakdown(const Batch& batch) const;
   [[nodiscard]] const Machine& machine() const { return machine_; }
   [[nodiscard]] const Deployment& deployment() const { return deployment_; }
 
  private:
-  // One table over tokens per step for everything that depends on the number of tokens alone, by Bound; attention stays closed form.
-  static constexpr std::size_t kKnots = 96;
-  struct Row { std::array<float, 4> seconds{}; };
+  /// Seconds by Bound, then seconds of full board power.
+  struct Row {
+    std::array<double, 5> seconds{};
+  };
+  /// Knots 2^e (1 + i/2^s): found from the bits of a double, linear between.
+  class Table {
+   public:
+    static constexpr std::size_t kKnots = 87;
+    static double knot(std::size_t index);
+    std::array<Row, kKnots> rows{};
+    void add_to(Row& sum, double tokens) const;
+  };
+  StepModel() = default;
+
   Machine machine_;
   Deployment deployment_;
   EngineOverhead engine_;
   std::vector<model::Operator> operators_;
-  std::vector<double> knots_;
-  std::vector<std::array<double, 4>> token_seconds_;     // by Bound
-  std::vector<std::array<double, 4>> sampled_seconds_;   // head rows
-  struct AttentionTerm {
-    double count = 0, heads = 0, kv_heads = 0, d_qk = 0, d_v = 0, window = 0, sparse_top = 0;
-    double flop_per_pair = 0, kv_bytes_per_position = 0, io_bytes_per_token = 0;
-    double prefill_flop_per_pair = 0, prefill_kv_bytes_per_position = 0;
-  };
-  std::vector<AttentionTerm> attention_;
-  struct ScanTerm { double count = 0, decode_bytes_per_request = 0, prefill_flop = 0, decode_flop = 0, io_bytes = 0; };
-  std::vector<ScanTerm> scans_;
-  double layers_ = 0;
+  std::vector<double> weight_bytes_;          // per element, by operator
+  std::vector<model::Format> formats_;        // by operator
+  std::vector<std::size_t> closed_;           // operators that depend on more than the number of tokens
+  Table layers_, head_;                       // over tokens of the step, over sampled positions
+  double hidden_ = 0;
+  double layer_count_ = 0;
+  double share_with_head_ = 1, share_without_ = 1;  // of the layers on the stage that has the head, and on the largest other
+  std::int64_t crossings_ = 0;                // pipeline boundaries between nodes
 };
 
 }  // namespace portolan::cost

@@ -34,7 +34,7 @@ struct SteadyState {
   std::optional<Seconds> ttft_mean, ttft_p95, tpot_mean, tpot_p95, e2e_mean;
   double output_tokens_per_second = 0;  // served
   cost::Bound bound = cost::Bound::kMemory;
-  Watts power{0};                       // accelerators of the replica
+  std::optional<Watts> power;           // accelerators of the replica, mean; nullopt when the board power is unknown
 };
 SteadyState steady_state(const cost::StepModel& step, const Workload& work, const EngineLimits& limits, double requests_per_second);
 

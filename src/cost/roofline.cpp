@@ -1,0 +1,246 @@
+#include "cost/roofline.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "cost/efficiency.hpp"
+
+namespace portolan::cost {
+namespace {
+
+double d(std::int64_t x) { return static_cast<double>(x); }
+
+// Section 12: a memory-bound kernel draws about 0.7 of what a compute-bound one does.
+constexpr double kMemoryPowerShare = 0.7;
+// Section 6.8: elementwise kernels on NVIDIA parts.
+constexpr double kElementwiseShare = 0.8;
+// Chunked scans are chains of small products and never fill the tensor cores: best of the public
+// gated-delta and Mamba-2 tables is 0.15-0.3 of the bf16 peak.
+constexpr double kScanComputeShare = 0.2;
+constexpr double kScanFloors = 4;  // kernels of one chunked scan
+// Sequences rise in blocks of this many queries and keys (section 6.5).
+constexpr double kAttentionBlock = 128;
+// MLA decode, H100 and B200 tables: share of bandwidth at long context; its floor over plain decode.
+constexpr double kLatentShare = 0.76;
+constexpr double kLatentFloor = 1.25;
+// The attention knee is fixed so that a query needs square roots only.
+double smooth_max(double a, double b) {
+  const double a2 = a * a, b2 = b * b;
+  return std::sqrt(std::sqrt(a2 * a2 + b2 * b2));
+}
+
+/// (a^p + b^p)^(1/p) without overflow and without work where one side is negligible.
+double p_norm(double a, double b, double p) {
+  const double high = std::max(a, b), low = std::min(a, b);
+  if (high <= 0.0) return 0.0;
+  const double ratio = low / high;
+  if (ratio < 1e-3) return high;
+  return high * std::pow(1.0 + std::pow(ratio, p), 1.0 / p);
+}
+
+/// Expected value of max(1, ceil(x)) when x varies a little from step to step: x + 1/2 for large x, 1 at one, smooth between.
+double soft_ceil(double x) { return x <= 1.0 ? 1.0 : x + 0.5 * (1.0 - 1.0 / x); }
+
+/// Padded work over useful work of the best tile (section 6.3); times m, so that it is defined for m -> 0.
+double padded_rows(const Machine& machine, double m, double n) {
+  static constexpr std::array kTiles = {64.0, 128.0, 256.0};
+  double best = 0;
+  for (const double rows : kTiles) {
+    const double row_tiles = soft_ceil(m / rows);
+    for (const double columns : kTiles) {
+      const double tiles = row_tiles * std::ceil(n / columns);
+      const double waves = machine.multiprocessors > 0 ? soft_ceil(tiles / machine.multiprocessors) * machine.multiprocessors : tiles;
+      const double padded = waves * rows * columns / n;
+      if (best == 0 || padded < best) best = padded;
+    }
+    if (m <= rows) break;  // larger tiles only pad more
+  }
+  return std::max(best, m);
+}
+
+KernelTime finish(const Machine& machine, KernelTime t, double peak, double knee) {
+  const double ideal = std::max(peak > 0 ? t.flop / peak : 0.0, t.bytes / machine.bandwidth.raw());
+  t.seconds = std::max(p_norm(t.compute, t.memory, knee), ideal) + t.floor;
+  t.active = std::max(peak > 0 ? t.flop / peak : 0.0, kMemoryPowerShare * t.bytes / machine.bandwidth.raw());
+  return t;
+}
+
+KernelTime finish_attention(const Machine& machine, KernelTime t) {
+  const double peak = machine.rate(model::Compute::kBf16).peak.raw();
+  const double ideal_compute = t.flop / peak, ideal_memory = t.bytes / machine.bandwidth.raw();
+  t.seconds = smooth_max(t.compute, t.memory) + t.floor;
+  t.active = std::max(ideal_compute, kMemoryPowerShare * ideal_memory);
+  return t;
+}
+
+/// Seconds per FLOP at the attainable rate.
+double attainable(const Machine& machine, model::Compute compute) {
+  const ComputeRate& rate = machine.rate(compute);
+  return rate.peak.raw() * rate.efficiency;
+}
+
+/// Tokens a query attends of `cached`, after windows, sparse choice and compression.
+double attended(const model::Operator& op, double context) {
+  double seen = context;
+  if (op.window > 0) seen = std::min(seen, d(op.window));
+  if (op.sparse_top > 0) seen = std::min(seen, d(op.sparse_top));
+  return seen / d(std::max<std::int64_t>(1, op.cache_stride));
+}
+
+}  // namespace
+
+model::Compute compute_on(const Machine& machine, model::Format format) {
+  const model::Compute own = model::compute_of(format);
+  if (machine.rate(own).peak.raw() > 0) return own;
+  if (own == model::Compute::kTf32 && machine.rate(model::Compute::kFp32).peak.raw() > 0) return model::Compute::kFp32;
+  if (own == model::Compute::kFp32 || own == model::Compute::kTf32) return own;
+  return model::Compute::kBf16;
+}
+
+Linear linear_on(const Machine& machine, double n, double k, model::Format format, double weight_bytes) {
+  Linear linear{.n = n, .k = k};
+  linear.compute = compute_on(machine, format);
+  linear.weight_bytes = weight_bytes >= 0 ? weight_bytes : model::bytes_per_weight(format);
+  const bool native = linear.compute == model::compute_of(format);
+  linear.input_bytes = native ? model::bytes_per_activation(format) : 2.0;
+  linear.quantises_input = native && linear.input_bytes < 2.0;
+  return linear;
+}
+
+KernelTime gemm_time(const Machine& machine, const Linear& linear, double m) {
+  if (m <= 0) return {};
+  constexpr double kOutputBytes = 2.0;  // activations between operators are 16 bit
+  KernelTime t;
+  t.flop = 2.0 * m * linear.n * linear.k;
+  t.bytes = linear.input_bytes * m * linear.k + linear.weight_bytes * linear.n * linear.k + kOutputBytes * m * linear.n;
+  const double padding = std::pow(padded_rows(machine, m, linear.n) / m, machine.wave_exponent);
+  t.compute = t.flop * padding * (1.0 + machine.short_k / linear.k) / attainable(machine, linear.compute);
+  const double share = machine.bandwidth_efficiency * machine.bandwidth.raw();
+  t.memory = t.bytes / share;
+  t.floor = machine.launch.raw();
+  if (linear.quantises_input) {
+    // Reads 16 bit, writes 8 or 4; engines fuse it with the norm or activation before, so no floor of its own.
+    const double pass = m * linear.k * (2.0 + linear.input_bytes);
+    t.bytes += pass;
+    t.floor += pass / (kElementwiseShare * machine.bandwidth.raw());
+  }
+  return finish(machine, t, machine.rate(linear.compute).peak.raw(), machine.knee);
+}
+
+KernelTime grouped_time(const Machine& machine, const Experts& experts, double tokens) {
+  if (tokens <= 0 || experts.experts_total <= 0) return {};
+  const double fed = tokens * experts.token_groups;
+  const double touched = model::expected_experts(experts.experts, experts.top_k * experts.experts / experts.experts_total, fed);
+  const double rows = fed * experts.top_k * experts.experts / experts.experts_total;
+  const Linear& one = experts.linear;
+  const GroupedShares shares = grouped_shares(experts.format, one.compute);
+  // Section 6.7: the fullest of ep ranks under power_law_1.01 routing, medians 1.05, 1.12, 1.16 at 1, 4, 8 ranks.
+  const double ranks = std::max(1.0, experts.experts_total / std::max(1.0, experts.experts));
+  const double skew = 1.05 + 0.037 * std::log2(ranks);
+  KernelTime t;
+  t.flop = 2.0 * rows * one.n * one.k;
+  t.bytes = touched * one.weight_bytes * one.n * one.k + rows * (one.input_bytes * one.k + 2.0 * one.n);
+  t.compute = skew * t.flop / (machine.rate(one.compute).peak.raw() * shares.compute * machine.rate(one.compute).efficiency /
+                               std::max(0.01, machine.rate(model::Compute::kBf16).efficiency));
+  t.memory = skew * t.bytes / (shares.bandwidth * machine.bandwidth.raw());
+  t.floor = shares.floor_us * 1e-6 * machine.launch.raw() / 2.6e-6;
+  return finish(machine, t, machine.rate(one.compute).peak.raw(), kGroupedKnee);
+}
+
+KernelTime elementwise_time(const Machine& machine, double bytes) {
+  if (bytes <= 0) return {};
+  KernelTime t;
+  t.bytes = bytes;
+  t.memory = bytes / (kElementwiseShare * machine.bandwidth.raw());
+  t.floor = machine.launch.raw();
+  return finish(machine, t, 0, 1);
+}
+
+KernelTime prefill_attention_time(const Machine& machine, const model::Operator& op, double kv_bytes, double requests, double tokens, double cached) {
+  if (requests <= 0 || tokens <= 0) return {};
+  KernelTime t;
+  const double heads = d(op.heads), context = cached + tokens;
+  const double stride = d(std::max<std::int64_t>(1, op.cache_stride));
+  double window = op.window > 0 ? d(op.window) : 0.0;
+  if (op.sparse_top > 0 && (window == 0.0 || d(op.sparse_top) < window)) window = d(op.sparse_top);
+  const double width = d(op.d_qk + op.d_v);
+  double pairs = op.causal ? model::attention_pairs(tokens, cached, window) : tokens * context;
+  t.flop = requests * 2.0 * heads * width * pairs / stride;
+  // Blocks cut by the diagonal (and by the far edge of a window) are computed whole.
+  const double block = std::min(kAttentionBlock, tokens);
+  pairs += op.causal ? tokens * block / 2.0 * (window > 0.0 && context > window ? 2.0 : 1.0) : 0.0;
+  double work = requests * 2.0 * heads * width * pairs / stride;
+  double kv_elements = op.kind == model::OpKind::kMla ? d(op.kv_rank + op.rope_dim) : d(op.kv_heads) * width;
+  double element_bytes = kv_bytes;
+  if (op.d_v == 0) element_bytes = 1.0;  // index keys are fp8 in every engine
+  const double seen = window > 0.0 && !op.sparse_top ? std::min(context, window + tokens) : context;
+  t.bytes = requests * (element_bytes * kv_elements * seen / stride + 2.0 * tokens * heads * width);
+  double extra = 0;
+  if (op.kind == model::OpKind::kMla) {
+    // Cached latents are expanded to full heads again for each chunk (section 2.5).
+    const double nope = d(op.d_qk - op.rope_dim);
+    const double expand = requests * 2.0 * cached * heads * (nope + d(op.d_v)) * d(op.kv_rank);
+    t.flop += expand;
+    extra = expand / attainable(machine, model::Compute::kBf16);
+  }
+  const double blocks = requests * heads * std::max(1.0, tokens / kAttentionBlock);
+  if (machine.multiprocessors > 0) {
+    const double share = blocks / machine.multiprocessors;
+    work *= share < 1.0 ? std::min(1.0 / share, 8.0) : soft_ceil(share) / share;
+  }
+  const double efficiency = machine.prefill_attention * head_dimension_factor(d(op.d_qk));
+  t.compute = work / (machine.rate(model::Compute::kBf16).peak.raw() * efficiency) + extra;
+  t.memory = t.bytes / (machine.decode_attention * machine.bandwidth.raw());
+  t.floor = machine.decode_attention_floor.raw() * std::min(1.0, requests);
+  return finish_attention(machine, t);
+}
+
+KernelTime decode_attention_time(const Machine& machine, const model::Operator& op, double kv_bytes, double requests, double context) {
+  if (requests <= 0) return {};
+  KernelTime t;
+  const double heads = d(op.heads), seen = attended(op, context);
+  double element_bytes = kv_bytes, share = machine.decode_attention, floor = 1.0;
+  double flop_per_pair = 2.0 * heads * d(op.d_qk + op.d_v);
+  double kv_elements = d(op.kv_heads) * d(op.d_qk + op.d_v), io_elements = heads * d(op.d_qk + op.d_v);
+  if (op.kind == model::OpKind::kMla) {
+    flop_per_pair = 2.0 * heads * d(2 * op.kv_rank + op.rope_dim);
+    kv_elements = d(op.kv_rank + op.rope_dim);
+    io_elements = heads * d(2 * op.kv_rank + op.rope_dim);
+    share *= kLatentShare;
+    floor = kLatentFloor;
+  } else if (op.d_v == 0) {
+    element_bytes = 1.0;
+  }
+  t.flop = requests * flop_per_pair * seen;
+  t.bytes = requests * (element_bytes * kv_elements * seen + 2.0 * io_elements);
+  t.compute = t.flop / (machine.rate(model::Compute::kBf16).peak.raw() * machine.prefill_attention);
+  t.memory = t.bytes / (share * machine.bandwidth.raw());
+  t.floor = floor * machine.decode_attention_floor.raw() * std::min(1.0, requests);
+  return finish_attention(machine, t);
+}
+
+KernelTime scan_prefill_time(const Machine& machine, const model::Operator& op, double tokens) {
+  if (tokens <= 0) return {};
+  KernelTime t;
+  t.flop = tokens * op.scan_flop_prefill;
+  t.bytes = tokens * 2.0 * op.scan_io_elements;
+  t.compute = t.flop / (machine.rate(model::Compute::kBf16).peak.raw() * kScanComputeShare);
+  t.memory = t.bytes / (kElementwiseShare * machine.bandwidth.raw());
+  t.floor = kScanFloors * machine.launch.raw();
+  return finish_attention(machine, t);
+}
+
+KernelTime scan_decode_time(const Machine& machine, const model::Operator& op, double requests) {
+  if (requests <= 0) return {};
+  constexpr double kStateBytes = 4.0;  // kept in fp32
+  KernelTime t;
+  t.flop = requests * op.scan_flop_decode;
+  t.bytes = requests * (kStateBytes * op.scan_state_elements + 2.0 * op.scan_io_elements);
+  t.compute = t.flop / (machine.rate(model::Compute::kBf16).peak.raw() * kScanComputeShare);
+  t.memory = t.bytes / (kElementwiseShare * machine.bandwidth.raw());
+  t.floor = machine.launch.raw() * std::min(1.0, requests);
+  return finish_attention(machine, t);
+}
+
+}  // namespace portolan::cost

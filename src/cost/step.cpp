@@ -1,0 +1,271 @@
+#include "cost/step.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "cost/roofline.hpp"
+#include "cost/step_price.hpp"
+#include "model/numeric_format.hpp"
+
+namespace portolan::cost {
+namespace {
+
+using model::OpKind;
+
+constexpr int kOctaves = 16;
+// Steps per octave as powers of two: finer from 32 to 2,048 tokens, where products turn from memory to compute bound.
+constexpr std::array<int, kOctaves> kStepBits = {1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2};
+constexpr std::array<std::size_t, kOctaves + 1> kOffsets = [] {
+  std::array<std::size_t, kOctaves + 1> offsets{};
+  for (std::size_t e = 0; e < kOctaves; ++e) offsets[e + 1] = offsets[e] + (std::size_t{1} << kStepBits[e]);
+  return offsets;
+}();
+constexpr double kLastKnot = 65536.0;
+
+Error infeasible(std::string why, std::string message, std::string hint = {}) {
+  Error error{.code = ErrorCode::kInfeasible, .message = std::move(message), .where = {}, .why = std::move(why), .hint = std::move(hint), .also = {}};
+  return error;
+}
+
+/// The first thing that does not divide, or nullopt.
+std::optional<Error> layout_problem(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment) {
+  const std::int64_t tp = deployment.tp, pp = deployment.pp, ep = deployment.ep;
+  if (tp < 1 || pp < 1 || ep < 1) return infeasible("constraint", fmt::format("parallel degrees must be at least 1, got tp {}, pp {}, ep {}", tp, pp, ep));
+  if (pp > std::max<std::int64_t>(1, architecture.layer_count())) {
+    return infeasible("constraint", fmt::format("pp {} exceeds the {} layers of the model", pp, architecture.layer_count()));
+  }
+  const auto divides = [&](std::int64_t heads, std::string_view what) -> std::optional<Error> {
+    if (heads % tp == 0) return std::nullopt;
+    return infeasible("constraint", fmt::format("tp {} does not divide the {} {}", tp, heads, what));
+  };
+  for (const model::LayerRun& run : architecture.layers) {
+    const model::Mixer& m = run.mixer;
+    if (auto error = divides(m.heads, "attention heads")) return error;
+    if (auto error = divides(m.value_heads, "linear-attention heads")) return error;
+    if (auto error = divides(m.ssm_heads, "state-space heads")) return error;
+    if (m.kind == model::MixerKind::kAttention && m.kv_heads > 0 && m.kv_heads % tp != 0 && tp % m.kv_heads != 0) {
+      return infeasible("constraint", fmt::format("tp {} and the {} key-value heads do not divide one another", tp, m.kv_heads));
+    }
+    const model::Channel& c = run.channel;
+    if (c.kind == model::ChannelKind::kMoe && ep > 1 && c.experts % ep != 0) {
+      return infeasible("constraint", fmt::format("ep {} does not divide the {} experts", ep, c.experts));
+    }
+  }
+  if (ep > tp ? ep % tp != 0 : tp % ep != 0) {
+    return infeasible("constraint", fmt::format("ep {} and tp {} do not divide one another", ep, tp));
+  }
+  const std::int64_t fast = machine.node.link == hardware::LinkKind::kSwitched || machine.node.link == hardware::LinkKind::kTorus
+                                ? std::max(machine.node.count, machine.node.link_domain)
+                                : machine.node.count;
+  if (tp > fast && !machine.node.network.rdma.value_or(false)) {
+    return infeasible("interconnect",
+                      fmt::format("tp {} spans nodes of {} accelerators without an RDMA network", tp, machine.node.count),
+                      fmt::format("use tp {} and pipeline parallelism between nodes", machine.node.count));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view bound_name(Bound bound) {
+  switch (bound) {
+    case Bound::kCompute: return "compute";
+    case Bound::kMemory: return "memory";
+    case Bound::kCommunication: return "communication";
+    case Bound::kOverhead: return "overhead";
+  }
+  return "unknown";
+}
+
+Bound StepTime::bound() const {
+  return static_cast<Bound>(std::max_element(by_bound.begin(), by_bound.end()) - by_bound.begin());
+}
+
+double StepModel::Table::knot(std::size_t index) {
+  for (std::size_t e = 0; e < kOctaves; ++e) {
+    if (index < kOffsets[e + 1]) {
+      return std::ldexp(1.0 + static_cast<double>(index - kOffsets[e]) / static_cast<double>(1 << kStepBits[e]), static_cast<int>(e));
+    }
+  }
+  return kLastKnot;
+}
+
+void StepModel::Table::add_to(Row& sum, double tokens) const {
+  static_assert(kOffsets[kOctaves] + 1 == kKnots);
+  double scale = 1;
+  if (tokens >= kLastKnot) {  // linear from the last knot on
+    scale = tokens / kLastKnot;
+    for (std::size_t i = 0; i < sum.seconds.size(); ++i) sum.seconds[i] += scale * rows[kKnots - 1].seconds[i];
+    return;
+  }
+  const auto bits = std::bit_cast<std::uint64_t>(std::max(1.0, tokens));
+  const auto octave = static_cast<std::size_t>((bits >> 52) - 1023);
+  const int shift = 52 - kStepBits[octave];
+  const std::uint64_t mantissa = bits & ((std::uint64_t{1} << 52) - 1);
+  const std::size_t index = kOffsets[octave] + static_cast<std::size_t>(mantissa >> shift);
+  const double share = std::ldexp(static_cast<double>(mantissa & ((std::uint64_t{1} << shift) - 1)), -shift);
+  const Row &low = rows[index], &high = rows[index + 1];
+  for (std::size_t i = 0; i < sum.seconds.size(); ++i) sum.seconds[i] += low.seconds[i] + share * (high.seconds[i] - low.seconds[i]);
+}
+
+Result<StepModel> StepModel::compile(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment,
+                                     const EngineOverhead& engine) {
+  if (auto problem = layout_problem(architecture, machine, deployment)) return fail(std::move(*problem));
+  const std::optional<model::Format> format = deployment.own_format ? std::nullopt : std::optional(deployment.weights);
+  StepModel step;
+  step.machine_ = machine;
+  step.deployment_ = deployment;
+  step.engine_ = engine;
+  step.operators_ = model::operators(architecture, {.tp = deployment.tp, .ep = deployment.ep});
+  step.hidden_ = static_cast<double>(architecture.hidden);
+  step.layer_count_ = static_cast<double>(std::max<std::int64_t>(1, architecture.layer_count()));
+  for (std::size_t i = 0; i < step.operators_.size(); ++i) {
+    const model::Operator& op = step.operators_[i];
+    const model::Format stored = model::stored_format(architecture, op.weights, format);
+    if (op.weights != model::WeightClass::kNone && !supports(machine, stored)) {
+      return fail(infeasible("precision_unsupported",
+                             fmt::format("accelerator \"{}\" has no {} arithmetic", machine.node.accelerator->id, model::format_name(stored)),
+                             "choose bf16, or an accelerator that has it"));
+    }
+    step.formats_.push_back(stored);
+    step.weight_bytes_.push_back(model::stored_bytes_per_weight(architecture, op.weights, format));
+    if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) step.closed_.push_back(i);
+  }
+  const std::int64_t layers = std::max<std::int64_t>(1, architecture.layer_count()), pp = deployment.pp;
+  // Engines put the layers that do not divide on stages without the head.
+  step.share_with_head_ = static_cast<double>(layers / pp) / step.layer_count_;
+  step.share_without_ = static_cast<double>(layers % pp == 0 ? layers / pp : layers / pp + 1) / step.layer_count_;
+  const std::int64_t per_node = std::max<std::int64_t>(1, machine.node.count);
+  step.crossings_ = std::clamp<std::int64_t>((deployment.accelerators() + per_node - 1) / per_node - 1, 0, pp - 1);
+
+  for (std::size_t i = 0; i < step.operators_.size(); ++i) {
+    const model::Operator& op = step.operators_[i];
+    if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) continue;
+    const TokenPrice price(machine, op, step.formats_[i], step.weight_bytes_[i], deployment);
+    Table& table = op.sampled ? step.head_ : step.layers_;
+    for (std::size_t k = 0; k < Table::kKnots; ++k) {
+      const Priced priced = price(Table::knot(k));
+      Row& row = table.rows[k];
+      for (std::size_t b = 0; b < 4; ++b) row.seconds[b] += op.count * priced.by_bound[b];
+      row.seconds[4] += op.count * priced.kernel.active;
+    }
+  }
+  return step;
+}
+
+StepTime StepModel::time(const Batch& batch) const {
+  StepTime result;
+  const double tokens = batch.decode_requests + batch.prefill_tokens;
+  if (tokens <= 0) return result;
+  Row body, head;
+  layers_.add_to(body, tokens);
+  const double chunk = batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
+  for (const std::size_t i : closed_) {
+    const model::Operator& op = operators_[i];
+    const KernelTime decode = decode_time(machine_, op, deployment_.kv_bytes_per_element, batch);
+    const KernelTime prefill = prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
+    for (const KernelTime* t : {&decode, &prefill}) {
+      const std::size_t bound = t->compute > t->memory ? 0 : 1;
+      body.seconds[bound] += op.count * (t->seconds - t->floor);
+      body.seconds[3] += op.count * t->floor;
+      body.seconds[4] += op.count * t->active;
+    }
+  }
+  if (batch.sampled > 0) {
+    head_.add_to(head, batch.sampled);
+    if (batch.sampled < 1.0) {
+      for (double& s : head.seconds) s *= batch.sampled;
+    }
+  }
+  double body_sum = 0, head_sum = 0;
+  for (std::size_t b = 0; b < 4; ++b) {
+    body_sum += body.seconds[b];
+    head_sum += head.seconds[b];
+    result.by_bound[b] = Seconds(body.seconds[b] + head.seconds[b]);
+  }
+  const int pp = deployment_.pp;
+  double hop = 0, hops = 0;
+  if (pp > 1) {
+    const PipelineHops p = pipeline_hops(machine_, hidden_, tokens, deployment_, crossings_);
+    hop = p.slowest;
+    hops = p.sum;
+    result.by_bound[2] += Seconds(hops);
+  }
+  const double busy = body_sum + head_sum + hops;
+  const double host = visible_host(engine_, busy, layer_count_, batch);
+  result.by_bound[3] += Seconds(host);
+  result.total = Seconds(busy + host);
+  result.stage = pp == 1 ? result.total
+                         : Seconds(std::max(share_with_head_ * body_sum + head_sum, share_without_ * body_sum) + hop + host / pp);
+  return result;
+}
+
+std::optional<Joules> StepModel::energy(const Batch& batch, const StepTime& time) const {
+  const std::optional<Watts> limit = machine_.node.accelerator->tdp;
+  if (!limit) return std::nullopt;
+  const double tokens = batch.decode_requests + batch.prefill_tokens;
+  Row row;
+  if (tokens > 0) {
+    layers_.add_to(row, tokens);
+    const double chunk = batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
+    for (const std::size_t i : closed_) {
+      const model::Operator& op = operators_[i];
+      row.seconds[4] += op.count * (decode_time(machine_, op, deployment_.kv_bytes_per_element, batch).active +
+                                    prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk).active);
+    }
+    Row head;
+    if (batch.sampled > 0) head_.add_to(head, batch.sampled);
+    row.seconds[4] += head.seconds[4] * std::min(1.0, batch.sampled);
+  }
+  return replica_energy(*limit, row.seconds[4], time, deployment_);
+}
+
+std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) const {
+  std::vector<OperatorTime> list;
+  const double tokens = batch.decode_requests + batch.prefill_tokens;
+  if (tokens <= 0) return list;
+  const double chunk = batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
+  double busy = 0;
+  const auto add = [&](std::string name, double count, const KernelTime& t, Bound bound) {
+    if (t.seconds <= 0) return;
+    busy += count * t.seconds;
+    list.push_back({std::move(name), count, Flop(count * t.flop), Bytes(count * t.bytes), Seconds(count * t.seconds), bound});
+  };
+  const auto bound_of = [](const KernelTime& t) {
+    if (t.floor > 0.5 * t.seconds) return Bound::kOverhead;
+    return t.compute > t.memory ? Bound::kCompute : Bound::kMemory;
+  };
+  for (std::size_t i = 0; i < operators_.size(); ++i) {
+    const model::Operator& op = operators_[i];
+    if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) {
+      const KernelTime decode = decode_time(machine_, op, deployment_.kv_bytes_per_element, batch);
+      add(op.name + " (decode)", op.count, decode, bound_of(decode));
+      const KernelTime prefill = prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
+      add(op.name + " (prefill)", op.count, prefill, bound_of(prefill));
+      continue;
+    }
+    const TokenPrice price(machine_, op, formats_[i], weight_bytes_[i], deployment_);
+    if (!op.sampled) {
+      const Priced priced = price(std::max(1.0, tokens));
+      add(op.name, op.count, priced.kernel, priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
+    } else if (batch.sampled > 0) {
+      const Priced priced = price(std::max(1.0, batch.sampled));
+      add(op.name, op.count * std::min(1.0, batch.sampled), priced.kernel, priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
+    }
+  }
+  if (deployment_.pp > 1) {
+    KernelTime hops;
+    hops.seconds = pipeline_hops(machine_, hidden_, tokens, deployment_, crossings_).sum;
+    add("pipeline send", 1, hops, Bound::kCommunication);
+  }
+  KernelTime host;
+  host.seconds = visible_host(engine_, busy, layer_count_, batch);
+  add("host", 1, host, Bound::kOverhead);
+  return list;
+}
+
+}  // namespace portolan::cost

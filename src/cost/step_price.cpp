@@ -1,0 +1,89 @@
+#include "cost/step_price.hpp"
+
+namespace portolan::cost {
+namespace {
+
+using model::OpKind;
+constexpr double kActivationBytes = 2.0;
+// Section 12: idle 0.15-0.2 of the board limit where not measured (H200 0.18, B200 0.24, GB200 0.18 floors seen).
+constexpr double kIdleShare = 0.18;
+
+CollectiveKind collective_of(OpKind kind) {
+  switch (kind) {
+    case OpKind::kAllGather: return CollectiveKind::kAllGather;
+    case OpKind::kAllToAll: return CollectiveKind::kAllToAll;
+    default: return CollectiveKind::kAllReduce;
+  }
+}
+
+}  // namespace
+
+TokenPrice::TokenPrice(const Machine& machine, const model::Operator& op, model::Format format, double weight_bytes, const Deployment& deployment)
+    : machine_(machine), op_(op), deployment_(deployment) {
+  if (op.kind == OpKind::kGemm || op.kind == OpKind::kGroupedGemm) {
+    linear_ = linear_on(machine, static_cast<double>(op.n), static_cast<double>(op.k), format, weight_bytes);
+  }
+  format_ = format;
+}
+
+Priced TokenPrice::operator()(double tokens) const {
+  Priced priced;
+  switch (op_.kind) {
+    case OpKind::kGemm: priced.kernel = gemm_time(machine_, linear_, tokens); break;
+    case OpKind::kGroupedGemm:
+      priced.kernel = grouped_time(machine_, {.linear = linear_, .experts = static_cast<double>(op_.experts), .experts_total = static_cast<double>(op_.experts_total), .top_k = static_cast<double>(op_.top_k), .token_groups = op_.token_groups, .format = format_}, tokens);
+      break;
+    case OpKind::kElementwise:
+    case OpKind::kEmbedding: priced.kernel = elementwise_time(machine_, kActivationBytes * op_.elements * tokens); break;
+    case OpKind::kAllReduce:
+    case OpKind::kAllGather:
+    case OpKind::kAllToAll: {
+      const std::int64_t ranks = op_.kind == OpKind::kAllToAll ? std::max(deployment_.ep, deployment_.tp) : deployment_.tp;
+      priced.kernel.seconds = collective_time(machine_, collective_of(op_.kind), Bytes(kActivationBytes * op_.message_elements * tokens), ranks, machine_.node.count).raw();
+      priced.communication = true;
+      priced.by_bound[2] = priced.kernel.seconds;
+      return priced;
+    }
+    case OpKind::kAttention:
+    case OpKind::kMla:
+    case OpKind::kScan: return priced;
+  }
+  const KernelTime& t = priced.kernel;
+  priced.by_bound[t.compute > t.memory ? 0 : 1] = t.seconds - t.floor;
+  priced.by_bound[3] = t.floor;
+  return priced;
+}
+
+KernelTime decode_time(const Machine& machine, const model::Operator& op, double kv_bytes, const Batch& batch) {
+  if (op.kind == OpKind::kScan) return scan_decode_time(machine, op, batch.decode_requests);
+  return decode_attention_time(machine, op, kv_bytes, batch.decode_requests, batch.decode_context);
+}
+
+KernelTime prefill_time(const Machine& machine, const model::Operator& op, double kv_bytes, const Batch& batch, double chunk) {
+  if (op.kind == OpKind::kScan) return scan_prefill_time(machine, op, batch.prefill_tokens);
+  return prefill_attention_time(machine, op, kv_bytes, batch.prefill_requests, chunk, batch.prefill_cached);
+}
+
+PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens, const Deployment& deployment, std::int64_t crossings) {
+  // Each tensor rank sends its slice of hidden state and residual.
+  const Bytes message(2.0 * kActivationBytes * hidden * tokens / deployment.tp);
+  const double near = collective_time(machine, CollectiveKind::kPointToPoint, message, 2, 2).raw();
+  const double far = crossings > 0 ? collective_time(machine, CollectiveKind::kPointToPoint, message, 2 * machine.node.count, machine.node.count).raw() : 0.0;
+  const auto inner = static_cast<double>(deployment.pp - 1 - crossings);
+  return {.sum = inner * near + static_cast<double>(crossings) * far, .slowest = std::max(inner > 0 ? near : 0.0, far)};
+}
+
+double visible_host(const EngineOverhead& engine, double busy, double layers, const Batch& batch) {
+  const double host = engine.per_step.raw() + engine.per_layer.raw() * layers + engine.per_request.raw() * (batch.decode_requests + batch.prefill_requests);
+  return engine.async_scheduling ? std::max(0.0, host - busy) : host;
+}
+
+Joules replica_energy(Watts limit, double active, const StepTime& time, const Deployment& deployment) {
+  const double idle = kIdleShare * limit.raw();
+  // A full pipeline starts a step every `stage`; each of its accelerators idles at the floor between kernels.
+  const double span = time.stage.raw() * deployment.accelerators();
+  const double full = std::min(active * deployment.tp, span);
+  return Joules(idle * span + (limit.raw() - idle) * full);
+}
+
+}  // namespace portolan::cost

@@ -1,0 +1,48 @@
+// Prices of single operators inside a step, shared by the tables and the exact evaluation; private to this room.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "cost/roofline.hpp"
+#include "cost/step.hpp"
+
+namespace portolan::cost {
+
+struct Priced {
+  KernelTime kernel;
+  std::array<double, 4> by_bound{};
+  bool communication = false;
+};
+
+/// One operator whose time depends on the number of tokens (or sampled positions) alone.
+class TokenPrice {
+ public:
+  TokenPrice(const Machine& machine, const model::Operator& op, model::Format format, double weight_bytes, const Deployment& deployment);
+  [[nodiscard]] Priced operator()(double tokens) const;
+
+ private:
+  const Machine& machine_;
+  const model::Operator& op_;
+  const Deployment& deployment_;
+  Linear linear_;
+  model::Format format_ = model::Format::kBf16;
+};
+
+KernelTime decode_time(const Machine& machine, const model::Operator& op, double kv_bytes, const Batch& batch);
+KernelTime prefill_time(const Machine& machine, const model::Operator& op, double kv_bytes, const Batch& batch, double chunk);
+
+/// Sends of hidden state and residual between pipeline stages.
+struct PipelineHops {
+  double sum = 0, slowest = 0;
+};
+PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens, const Deployment& deployment, std::int64_t crossings);
+
+/// Host time that the accelerator does not hide (cost-model.md §11.2).
+double visible_host(const EngineOverhead& engine, double busy, double layers, const Batch& batch);
+
+/// P = idle + (limit - idle) · active share (cost-model.md §12), over all accelerators of the replica.
+Joules replica_energy(Watts limit, double active, const StepTime& time, const Deployment& deployment);
+
+}  // namespace portolan::cost
