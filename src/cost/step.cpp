@@ -224,6 +224,12 @@ std::optional<Joules> StepModel::energy(const Batch& batch, const StepTime& time
   return replica_energy(*limit, row.seconds[4], time, deployment_);
 }
 
+std::optional<Watts> StepModel::idle_power() const {
+  const std::optional<Watts> limit = machine_.node.accelerator->tdp;
+  if (!limit) return std::nullopt;
+  return *limit * (kIdleShare * deployment_.accelerators());
+}
+
 std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) const {
   std::vector<OperatorTime> list;
   const double tokens = batch.decode_requests + batch.prefill_tokens;

@@ -73,6 +73,9 @@ class StepModel {
   [[nodiscard]] std::vector<OperatorTime> breakdown(const Batch& batch) const;
   [[nodiscard]] const Machine& machine() const { return machine_; }
   [[nodiscard]] const Deployment& deployment() const { return deployment_; }
+  [[nodiscard]] const EngineOverhead& engine() const { return engine_; }
+  /// All accelerators of the replica without work; nullopt as for energy.
+  [[nodiscard]] std::optional<Watts> idle_power() const;
 
  private:
   /// Seconds by Bound, then seconds of full board power.

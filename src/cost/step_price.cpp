@@ -5,8 +5,6 @@ namespace {
 
 using model::OpKind;
 constexpr double kActivationBytes = 2.0;
-// Section 12: idle 0.15-0.2 of the board limit where not measured (H200 0.18, B200 0.24, GB200 0.18 floors seen).
-constexpr double kIdleShare = 0.18;
 
 CollectiveKind collective_of(OpKind kind) {
   switch (kind) {

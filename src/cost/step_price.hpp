@@ -10,6 +10,9 @@
 
 namespace portolan::cost {
 
+// Cost-model section 12: idle 0.15-0.2 of the board limit where not measured (floors seen: H200 0.18, B200 0.24, GB200 0.18).
+inline constexpr double kIdleShare = 0.18;
+
 struct Priced {
   KernelTime kernel;
   std::array<double, 4> by_bound{};

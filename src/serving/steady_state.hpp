@@ -25,13 +25,17 @@ struct EngineLimits {
   [[nodiscard]] double batch_cap() const;
 };
 
+/// Mean tokens a request in service holds in the KV cache: prompt and the outputs so far (longer requests are met more often). The length
+/// to give to cost::max_sequences for EngineLimits::kv_sequences.
+double mean_tokens_held(const Workload& work);
+
 /// One replica at `requests_per_second`. Unstable (saturated) when utilisation >= 1: latencies are then nullopt.
 struct SteadyState {
   bool saturated = false;
   double utilisation = 0;               // ρ: offered work over capacity
   double max_requests_per_second = 0;   // λ_max
   double batch = 0;                     // requests in service, mean
-  std::optional<Seconds> ttft_mean, ttft_p95, tpot_mean, tpot_p95, e2e_mean;
+  std::optional<Seconds> ttft_mean, ttft_p95, tpot_mean, tpot_p95, e2e_mean, e2e_p95;
   double output_tokens_per_second = 0;  // served
   cost::Bound bound = cost::Bound::kMemory;
   std::optional<Watts> power;           // accelerators of the replica, mean; nullopt when the board power is unknown
@@ -49,7 +53,8 @@ bool meets(const SteadyState& state, const Slo& slo, Miss* miss = nullptr);
 struct SustainedRate { double requests_per_second = 0; SteadyState state; Miss miss; };
 SustainedRate sustained_rate(const cost::StepModel& step, const Workload& work, const EngineLimits& limits, const Slo& slo, double max_utilisation);
 
-/// A batch job: no latency target, the batch is as large as memory allows. Requests per second at full throughput.
+/// A batch job: no latency target, the batch is as large as memory allows. max_requests_per_second is the rate; utilisation is 1,
+/// saturated false, time to first token unset.
 SteadyState full_throughput(const cost::StepModel& step, const Workload& work, const EngineLimits& limits);
 
 }  // namespace portolan::serving
