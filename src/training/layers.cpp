@@ -1,0 +1,287 @@
+// Time and activations of one microbatch through one layer of each class and through the ends.
+#include <algorithm>
+#include <cmath>
+
+#include "training/tables.hpp"
+
+namespace portolan::training {
+namespace {
+
+using cost::CollectiveKind;
+using cost::Linear;
+
+double d(std::int64_t x) { return static_cast<double>(x); }
+
+// Flash attention runs backward at 2.5 times the FLOP (it redoes QKᵀ) and 0.85 of the forward rate (A100 196 of 230 TFLOP/s,
+// arXiv 2307.08691 §4.1, 2023-07-17; H100 580 of 740, arXiv 2407.08608 §4.1, 2024-07-11).
+constexpr double kFlashBackward = 2.5 / 0.85;
+// Chunked scans: the backward recomputes the chunk states, as flash attention its scores.
+constexpr double kScanBackward = 2.5;
+// Elementwise kernels read the saved input beside the gradient.
+constexpr double kElementwiseBackward = 1.5;
+// Passes over unfused scores in bytes: softmax reads and writes 2 + 2, dropout 2 + 2 + 1 for the mask; backward 4 + 2 and 2 + 2 + 1.
+constexpr double kSoftmaxForward = 4, kDropoutForward = 5, kSoftmaxBackward = 6, kDropoutBackward = 5;
+// Loss over the logits: cast to fp32, maximum, exponential and sum, gradient: read 2, write 4, read 4, write 4, read 4, write 2.
+constexpr double kLossBytes = 20;
+constexpr double kResidualBytes = 2;
+
+struct Work { double forward = 0, input_gradient = 0, weight_gradient = 0; };
+
+Linear transposed(const Linear& linear) {
+  Linear other = linear;
+  std::swap(other.n, other.k);
+  return other;
+}
+
+Work dense(const cost::Machine& machine, const Linear& linear, double tokens) {
+  // dw[k, n] = xᵀ[k, tokens] dy[tokens, n]; the transposed quantised copies come with the first pass.
+  Linear weight = linear;
+  weight.k = tokens;
+  weight.weight_bytes = weight.input_bytes;
+  weight.quantises_input = false;
+  return {cost::gemm_time(machine, linear, tokens).seconds, cost::gemm_time(machine, transposed(linear), tokens).seconds,
+          cost::gemm_time(machine, weight, linear.k).seconds};
+}
+
+Work grouped(const cost::Machine& machine, const Product& product, double tokens, double ep) {
+  cost::Experts experts{.linear = product.linear, .experts = product.experts / ep, .experts_total = product.experts, .top_k = product.top_k,
+                        .token_groups = ep, .format = product.linear.compute == model::Compute::kFp8 ? model::Format::kFp8 : model::Format::kBf16};
+  Work work;
+  work.forward = work.weight_gradient = cost::grouped_time(machine, experts, tokens).seconds;
+  experts.linear = transposed(product.linear);
+  work.input_gradient = cost::grouped_time(machine, experts, tokens).seconds;
+  return work;
+}
+
+}  // namespace
+
+void LayerSet::Cost::add(const Cost& other, double times) {
+  forward += times * other.forward;
+  backward += times * other.backward;
+  communication += times * other.communication;
+  host += times * other.host;
+  activations += times * other.activations;
+}
+
+/// Builds a LayerSet; one object per call.
+class LayerBuilder {
+ public:
+  LayerBuilder(const Compiled& compiled, const Sharding& sharding, int cp, int ep, int microbatch, Recompute recompute)
+      : compiled_(compiled), machine_(compiled.machine), stack_(compiled.job.stack), sharding_(sharding), tp_(sharding.tp), cp_(cp), ep_(ep),
+        sequences_(microbatch), recompute_(recompute), tokens_(microbatch * compiled.job.sequence / cp),
+        exchange_(residual_exchange()) {}
+
+  LayerSet build() {
+    LayerSet set;
+    const double split = stack_.sequence_parallel ? tp_ : 1;
+    const auto full = static_cast<std::size_t>(Recompute::kNone);
+    const auto level = static_cast<std::size_t>(recompute_);
+    for (std::size_t i = 0; i < sharding_.classes.size(); ++i) {
+      const ShardedClass& layer = sharding_.classes[i];
+      const LayerActivations& activations = ep_ > 1 ? layer.activations_exchanged : layer.activations;
+      LayerSet::Cost cost = layer_cost(layer, compiled_.shardings.front().classes[i]);
+      cost.activations = tokens_ * activations.kept[level];
+      double working = activations.working;
+      if (recompute_ == Recompute::kFull) working += activations.kept[full];
+      set.working = std::max(set.working, tokens_ * working);
+      set.all += (compiled_.classes[i].layers + compiled_.mtp_layers[i]) * cost.seconds();
+      set.layers.push_back(cost);
+    }
+    set.first = embedding();
+    set.last = head(set);
+    set.all += set.first.seconds() + set.last.seconds();
+    const Bytes hop{tokens_ * compiled_.hidden * kResidualBytes / split};
+    set.hop_inside = stack_.corrections.pipeline * cost::collective_time(machine_, CollectiveKind::kPointToPoint, hop, 2, 2).raw();
+    set.hop_across = stack_.corrections.pipeline * cost::collective_time(machine_, CollectiveKind::kPointToPoint, hop, 2, 1).raw();
+    return set;
+  }
+
+ private:
+  [[nodiscard]] bool frozen() const { return compiled_.job.method != Method::kFull; }
+
+  /// One all-reduce of the residual over the tensor-parallel group, or the all-gather and reduce-scatter that replace it.
+  [[nodiscard]] double residual_exchange() const {
+    if (tp_ <= 1) return 0;
+    const double bytes = tokens_ * compiled_.hidden * kResidualBytes;
+    const double seconds = stack_.sequence_parallel ? compiled_.collective(CollectiveKind::kAllGather, bytes, tp_, 1) +
+                                                          compiled_.collective(CollectiveKind::kReduceScatter, bytes, tp_, 1)
+                                                    : compiled_.collective(CollectiveKind::kAllReduce, bytes, tp_, 1);
+    return seconds * (1 - stack_.tensor_overlap) * stack_.corrections.tensor;
+  }
+
+  [[nodiscard]] LayerSet::Cost layer_cost(const ShardedClass& layer, const ShardedClass& unsplit) const {
+    LayerSet::Cost cost;
+    double again = 0;  // what selective recompute repeats
+    for (std::size_t i = 0; i < layer.products.size(); ++i) add_product(layer.products[i], unsplit.products[i], cost);
+    for (const AttentionCore& core : layer.cores) {
+      const double before = cost.forward;
+      add_attention(core, cost);
+      if (!stack_.flash_attention) again += cost.forward - before;
+    }
+    for (const Scan& scan : layer.scans) {
+      const double seconds = scan.count * stack_.corrections.attention * cost::scan_prefill_time(machine_, scan.op, tokens_).seconds;
+      cost.forward += seconds;
+      cost.backward += kScanBackward * seconds;
+    }
+    const double elements = layer.whole_elements / (stack_.sequence_parallel ? tp_ : 1) + layer.split_elements;
+    const double floors = std::max(0.0, layer.kernels - 1) * machine_.launch.raw();
+    const double elementwise = stack_.corrections.elementwise * (cost::elementwise_time(machine_, elements * tokens_ * kResidualBytes).seconds + floors);
+    cost.forward += elementwise;
+    cost.backward += kElementwiseBackward * elementwise;
+    if (stack_.flash_attention) again += elementwise;
+
+    double exchange = reductions(layer) * exchange_;
+    if (ep_ > 1) exchange += expert_exchange(layer);
+    double passes = 2;
+    if (recompute_ == Recompute::kFull) {
+      cost.backward += cost.forward;
+      passes = 3;
+    } else if (recompute_ == Recompute::kSelective) {
+      cost.backward += again;
+    }
+    cost.communication += passes * exchange;
+    const double launches = stack_.host_per_layer.raw() * (recompute_ == Recompute::kFull ? 4.0 / 3 : 1.0);
+    cost.host = std::max(0.0, launches - cost.forward - cost.backward - cost.communication);
+    return cost;
+  }
+
+  [[nodiscard]] double reductions(const ShardedClass& layer) const { return ep_ > 1 ? layer.reductions_without_experts : layer.reductions; }
+
+  /// Dispatch and combine of one forward pass.
+  [[nodiscard]] double expert_exchange(const ShardedClass& layer) const {
+    double seconds = 0;
+    for (const Product& product : layer.products) {
+      if (product.experts <= 0) continue;
+      // The up product is as deep as what is sent, the down product as wide: each of the pair stands for one exchange.
+      const double width = std::min(product.linear.k, compiled_.hidden);
+      const bool up = &product == first_expert(layer);
+      const double bytes = tokens_ / tp_ * product.top_k * (up ? width : product.linear.n) * kResidualBytes;
+      seconds += product.count * compiled_.collective(CollectiveKind::kAllToAll, bytes, ep_, 1);
+    }
+    return seconds * (1 - stack_.expert_overlap) * stack_.corrections.expert_exchange;
+  }
+
+  static const Product* first_expert(const ShardedClass& layer) {
+    for (const Product& product : layer.products) {
+      if (product.experts > 0) return &product;
+    }
+    return nullptr;
+  }
+
+  void add_product(const Product& split, const Product& unsplit, LayerSet::Cost& cost) const {
+    const bool routed = split.experts > 0;
+    // Whole experts per rank see the tokens of the ep ranks that feed them, each a tp-th of its microbatch.
+    const Product& product = routed && ep_ > 1 ? unsplit : split;
+    const double factor = product.count * (routed ? stack_.corrections.experts : stack_.corrections.linear);
+    const Work work = !routed ? dense(machine_, product.linear, tokens_)
+                              : grouped(machine_, product, ep_ > 1 ? tokens_ / tp_ : tokens_, ep_);
+    cost.forward += factor * work.forward;
+    cost.backward += factor * work.input_gradient;
+    if (!frozen()) {
+      cost.backward += factor * work.weight_gradient;
+      return;
+    }
+    const double weights = product.linear.n * product.linear.k * std::max(1.0, product.experts / ep_);
+    if (compiled_.job.method == Method::kQlora) {
+      // Each pass unpacks the NF4 weights to 16 bit before the product reads them.
+      const double unpack = factor * cost::elementwise_time(machine_, weights * (model::bytes_per_weight(model::Format::kNf4) + 2)).seconds;
+      cost.forward += unpack;
+      cost.backward += unpack;
+    }
+    if (!routed) {
+      // Adapters are too thin for tensor cores to matter: their time is reading the wide side, twice forward, four times backward.
+      const double side = tokens_ * (product.linear.n + product.linear.k) * kResidualBytes;
+      const double adapter = factor * (cost::elementwise_time(machine_, side).seconds + machine_.launch.raw());
+      cost.forward += adapter;
+      cost.backward += 2 * adapter;
+    }
+  }
+
+  void add_attention(const AttentionCore& core, LayerSet::Cost& cost) const {
+    const double factor = core.count * stack_.corrections.attention;
+    const double s = compiled_.job.sequence, requests = sequences_ / cp_;
+    double forward = 0, backward = 0;
+    if (stack_.flash_attention || core.op.d_v == 0) {
+      forward = cost::prefill_attention_time(machine_, core.op, kResidualBytes, requests, s, 0).seconds;
+      backward = kFlashBackward * forward;
+    } else {
+      const double rows = requests * s * d(core.op.heads);
+      const double product = cost::gemm_time(machine_, {.n = s, .k = d(core.op.d_qk)}, rows).seconds +
+                             cost::gemm_time(machine_, {.n = d(core.op.d_v), .k = s}, rows).seconds;
+      const double scores = rows * s * stack_.corrections.elementwise / stack_.corrections.attention;
+      const double drop = stack_.dropout ? 1 : 0;
+      forward = product + cost::elementwise_time(machine_, scores * (kSoftmaxForward + drop * kDropoutForward)).seconds;
+      backward = 2 * product + cost::elementwise_time(machine_, scores * (kSoftmaxBackward + drop * kDropoutBackward)).seconds;
+    }
+    cost.forward += factor * forward;
+    cost.backward += factor * backward;
+    if (cp_ > 1) cost.communication += core.count * ring(core, forward, backward);
+  }
+
+  /// Ring attention: (c − 1) exchanges of the rank's keys and values, twice as many bytes backward, hidden behind the chunk in work.
+  [[nodiscard]] double ring(const AttentionCore& core, double forward, double backward) const {
+    const double rounds = std::min(cp_ - 1, std::ceil(core.reach * cp_ / compiled_.job.sequence));
+    const double heads = core.op.kind == model::OpKind::kMla ? d(core.op.heads) : d(core.op.kv_heads);
+    const double bytes = heads * d(core.op.d_qk + core.op.d_v) * tokens_ * kResidualBytes;
+    const std::int64_t together = compiled_.per_node(cp_, tp_) >= static_cast<std::int64_t>(cp_) ? 2 : 1;
+    const double once = cost::collective_time(machine_, CollectiveKind::kPointToPoint, Bytes{bytes}, 2, together).raw();
+    const double twice = cost::collective_time(machine_, CollectiveKind::kPointToPoint, Bytes{2 * bytes}, 2, together).raw();
+    const double exposed = rounds * (std::max(0.0, once - forward / cp_) + std::max(0.0, twice - backward / cp_));
+    return exposed * stack_.corrections.tensor;
+  }
+
+  [[nodiscard]] LayerSet::Cost embedding() const {
+    LayerSet::Cost cost;
+    const double seconds = cost::elementwise_time(machine_, 2 * tokens_ * compiled_.hidden * kResidualBytes).seconds;
+    cost.forward = seconds * stack_.corrections.elementwise;
+    cost.backward = frozen() ? 0 : 2 * cost.forward;
+    cost.communication = 2 * exchange_;
+    if (compiled_.encoder_flop_per_token > 0) {
+      // The encoder of an encoder-decoder, as one product at the attainable rate.
+      const cost::ComputeRate& rate = machine_.rate(compiled_.job.compute);
+      const double forward = compiled_.encoder_flop_per_token * tokens_ / tp_ / (rate.peak.raw() * rate.efficiency);
+      cost.forward += forward;
+      cost.backward += (frozen() ? 1 : 2) * forward;
+    }
+    return cost;
+  }
+
+  /// Logits and loss, once more for each multi-token-prediction block; sets the bytes of the logits.
+  [[nodiscard]] LayerSet::Cost head(LayerSet& set) const {
+    LayerSet::Cost cost;
+    if (!compiled_.has_head) return cost;
+    const double columns = std::ceil(compiled_.vocab / tp_);
+    const Work product = dense(machine_, {.n = columns, .k = compiled_.hidden}, tokens_);
+    const double loss = cost::elementwise_time(machine_, tokens_ * columns * kLossBytes).seconds;
+    const double factor = stack_.corrections.head;
+    LayerSet::Cost once;
+    once.forward = factor * (product.forward + loss / 2);
+    once.backward = factor * (product.input_gradient + (frozen() ? 0 : product.weight_gradient) + loss / 2);
+    if (tp_ > 1) {
+      once.communication = 2 * exchange_ + 3 * compiled_.collective(CollectiveKind::kAllReduce, tokens_ * 4, tp_, 1) * stack_.corrections.tensor;
+    }
+    cost.add(once, 1 + compiled_.mtp_depth);
+    if (compiled_.mtp_depth > 0) {
+      const Work join = dense(machine_, {.n = compiled_.hidden, .k = 2 * compiled_.hidden}, tokens_ / (stack_.sequence_parallel ? tp_ : 1));
+      cost.forward += compiled_.mtp_depth * join.forward;
+      cost.backward += compiled_.mtp_depth * (join.input_gradient + join.weight_gradient);
+    }
+    set.logits = tokens_ * columns * stack_.logit_bytes * (1 + compiled_.mtp_depth);
+    return cost;
+  }
+
+  const Compiled& compiled_;
+  const cost::Machine& machine_;
+  const Stack& stack_;
+  const Sharding& sharding_;
+  double tp_, cp_, ep_, sequences_;
+  Recompute recompute_;
+  double tokens_;     // of the microbatch on this rank
+  double exchange_;
+};
+
+LayerSet Compiled::layer_set(const Sharding& sharding, int cp, int ep, int microbatch, Recompute recompute) const {
+  return LayerBuilder(*this, sharding, cp, ep, microbatch, recompute).build();
+}
+
+}  // namespace portolan::training

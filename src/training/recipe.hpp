@@ -1,0 +1,40 @@
+// Bytes per parameter that training recipes keep: weights, gradients, optimizer state (training.md §5.2).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace portolan::training {
+
+enum class Optimizer : std::uint8_t {
+  kAdamMixed,     // bf16 weights and gradients, fp32 master and two moments: 2 + 2 + 12 (DeepSpeed; requirements R10's default)
+  kAdamFp32,      // everything fp32: 4 + 4 + 8
+  kAdam8bit,      // bf16 weights and gradients, two 8-bit moments, no master: 2 + 2 + 2 (block scales, 8/2048 B, left out)
+  kSgd,           // bf16 weights and gradients, fp32 master and momentum: 2 + 2 + 8
+  kAdamMegatron,  // as kAdamMixed with fp32 gradient accumulation: 2 + 4 + 12
+  kAdamBf16       // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
+};
+std::string_view optimizer_name(Optimizer optimizer);
+
+/// Bytes per trained parameter.
+struct Recipe {
+  double weights = 0, gradients = 0, state = 0;
+  [[nodiscard]] constexpr double total() const { return weights + gradients + state; }
+};
+constexpr Recipe recipe(Optimizer optimizer) {
+  switch (optimizer) {
+    case Optimizer::kAdamMixed: return {2, 2, 12};
+    case Optimizer::kAdamFp32: return {4, 4, 8};
+    case Optimizer::kAdam8bit: return {2, 2, 2};
+    case Optimizer::kSgd: return {2, 2, 8};
+    case Optimizer::kAdamMegatron: return {2, 4, 12};
+    case Optimizer::kAdamBf16: return {2, 2, 4};
+  }
+  return {};
+}
+/// Weights + gradients + optimizer state: 16 for kAdamMixed and kAdamFp32, 6 for kAdam8bit, 18 for kAdamMegatron.
+constexpr double state_bytes_per_parameter(Optimizer optimizer) { return recipe(optimizer).total(); }
+/// The reference article's rule (R10): fp32 weights and Adam's two fp32 moments, gradients forgotten.
+inline constexpr double kArticleBytesPerParameter = 12;
+
+}  // namespace portolan::training

@@ -1,0 +1,177 @@
+// The search over strategies: factorisations of the cluster, tabulated so that one strategy costs a few dozen multiply-adds, and pruned
+// by bounds that cannot hide the winner.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+#include "training/tables.hpp"
+
+namespace portolan::training {
+namespace {
+
+constexpr std::array kMicrobatches = {1, 2, 4, 8, 16};
+constexpr std::array kRecomputes = {Recompute::kNone, Recompute::kSelective, Recompute::kFull};
+// Context parallelism is tried where a rank keeps at least so many tokens of the sequence: shorter chunks no longer hide their exchange.
+constexpr double kShortestChunk = 4096;
+
+auto fields(const Strategy& s) {
+  return std::tuple(s.tp, s.pp, s.cp, s.ep, s.dp, s.zero, s.virtual_stages, s.microbatch, static_cast<int>(s.recompute));
+}
+
+std::vector<int> divisors(std::int64_t n) {
+  std::vector<int> result;
+  for (std::int64_t i = 1; i <= n && i <= std::numeric_limits<int>::max(); ++i) {
+    if (n % i == 0) result.push_back(static_cast<int>(i));
+  }
+  return result;
+}
+
+class Searcher {
+ public:
+  Searcher(const Compiled& compiled, std::int64_t nodes, bool prune)
+      : c_(compiled), g_(nodes * compiled.machine.node.count), prune_(prune), usable_(compiled.usable()) {}
+
+  Trainer::Search run() {
+    result_.usable = Bytes{usable_};
+    if (g_ < 1 || (g_ > c_.fast_domain && c_.machine.network.raw() <= 0)) return result_;
+    degrees_ = divisors(g_);
+    for (const int pp : degrees_) {
+      if (pp > c_.layer_count) break;
+      auto& sets = stages_.emplace_back();
+      for (int v = 1; v <= (pp > 1 ? c_.layer_count / pp : 1); ++v) {
+        if (v == 1 || std::fmod(c_.layer_count, static_cast<double>(pp) * v) == 0) sets.push_back(c_.stage_set(pp, v));
+      }
+    }
+    for (const Sharding& sharding : c_.shardings) {
+      if (sharding.tp > c_.fast_domain || g_ % sharding.tp != 0) continue;
+      for (const int cp : degrees_) {
+        if (cp > 1 && (std::fmod(c_.job.sequence, 2.0 * cp) != 0 || c_.job.sequence / cp < kShortestChunk)) break;
+        if (g_ / sharding.tp % cp != 0) continue;
+        for (const int ep : expert_degrees(sharding.tp)) split(sharding, cp, ep);
+      }
+    }
+    if (result_.best) result_.estimate = c_.finish(*result_.best, best_outcome_);
+    return result_;
+  }
+
+ private:
+  [[nodiscard]] std::vector<int> expert_degrees(int) const {
+    std::vector<int> result{1};
+    for (const int ep : degrees_) {
+      if (ep > 1 && c_.experts > 0 && std::fmod(c_.experts, ep) == 0) result.push_back(ep);
+    }
+    return result;
+  }
+
+  /// All strategies of one (tp, cp, ep).
+  void split(const Sharding& sharding, int cp, int ep) {
+    std::array<std::array<std::optional<LayerSet>, kRecomputes.size()>, kMicrobatches.size()> layers;
+    for (const auto& sets : stages_) {
+      const int pp = sets.front().pp;
+      const std::int64_t inner = static_cast<std::int64_t>(sharding.tp) * cp * pp;
+      if (g_ % inner != 0) continue;
+      const int dp = static_cast<int>(g_ / inner);
+      if ((static_cast<std::int64_t>(dp) * cp * sharding.tp) % ep != 0) continue;
+      const int zeros = dp * cp > 1 ? 4 : 1;
+      const std::uint64_t combinations = sets.size() * static_cast<std::uint64_t>(zeros);
+      std::vector<StateSet> states;  // stage set × zero
+      double leanest_states = std::numeric_limits<double>::infinity();
+      for (const StageSet& set : sets) {
+        for (int zero = 0; zero < zeros; ++zero) {
+          states.push_back(c_.state_set(sharding, set, cp, ep, dp, zero));
+          double fullest = 0;
+          for (const StateSet::Stage& s : states.back().stages) fullest = std::max(fullest, s.weights + s.gradients + s.optimizer);
+          leanest_states = std::min(leanest_states, fullest);
+        }
+      }
+      for (std::size_t b = 0; b < kMicrobatches.size(); ++b) {
+        const int m = c_.microbatches(dp, kMicrobatches[b]);
+        if (m == 0) {
+          count(combinations * kRecomputes.size(), &Trainer::Search::illegal);
+          continue;
+        }
+        if (prune_ && leanest_states > usable_ && result_.best) {
+          count(combinations * kRecomputes.size(), &Trainer::Search::memory_rejected);
+          continue;
+        }
+        for (std::size_t r = 0; r < kRecomputes.size(); ++r) {
+          if (!layers[b][r]) layers[b][r] = c_.layer_set(sharding, cp, ep, kMicrobatches[b], kRecomputes[r]);
+          Strategy strategy{.tp = sharding.tp, .pp = pp, .ep = ep, .cp = cp, .dp = dp, .zero = 0, .microbatch = kMicrobatches[b],
+                            .virtual_stages = 1, .recompute = kRecomputes[r]};
+          if (prune_ && cannot_win(*layers[b][r], strategy, m)) {
+            count(combinations, nullptr);
+            continue;
+          }
+          std::size_t index = 0;
+          for (const StageSet& set : sets) {
+            strategy.virtual_stages = set.virtual_stages;
+            const bool legal = set.virtual_stages == 1 || m % pp == 0;
+            for (int zero = 0; zero < zeros; ++zero, ++index) {
+              strategy.zero = zero;
+              ++result_.candidates;
+              if (legal) evaluate(strategy, set, *layers[b][r], states[index], m);
+              else ++result_.illegal;
+            }
+          }
+        }
+      }
+    }
+  }
+
+  void count(std::uint64_t strategies, std::uint64_t Trainer::Search::*as) {
+    result_.candidates += strategies;
+    if (as != nullptr) result_.*as += strategies;
+  }
+
+  /// No schedule, sharding or overlap makes a step shorter than the mean stage's share of the work; strict, so that ties are evaluated.
+  [[nodiscard]] bool cannot_win(const LayerSet& layers, const Strategy& s, int m) const {
+    if (!result_.best) return false;
+    const double bound = m * layers.all / s.pp;
+    return bound * (1 - 1e-9) > best_per_sequence_ * m * s.dp * s.microbatch;
+  }
+
+  void evaluate(const Strategy& strategy, const StageSet& set, const LayerSet& layers, const StateSet& states, int m) {
+    ++result_.evaluated;
+    const Outcome outcome = c_.combine(set, layers, states, m, strategy.zero, static_cast<int>(g_));
+    const double memory = outcome.memory();
+    if (result_.evaluated == 1 || memory < result_.smallest_memory.raw() ||
+        (memory == result_.smallest_memory.raw() && fields(strategy) < fields(result_.leanest))) {
+      result_.smallest_memory = Bytes{memory};
+      result_.leanest = strategy;
+    }
+    if (memory > usable_) {
+      ++result_.memory_rejected;
+      return;
+    }
+    const double per_sequence = outcome.step() / (static_cast<double>(m) * strategy.dp * strategy.microbatch);
+    if (result_.best) {
+      if (per_sequence > best_per_sequence_) return;
+      if (per_sequence == best_per_sequence_) {
+        const double best_memory = best_outcome_.memory();
+        if (memory > best_memory || (memory == best_memory && fields(strategy) > fields(*result_.best))) return;
+      }
+    }
+    best_per_sequence_ = per_sequence;
+    best_outcome_ = outcome;
+    result_.best = strategy;
+  }
+
+  const Compiled& c_;
+  std::int64_t g_;
+  bool prune_;
+  double usable_;
+  std::vector<int> degrees_;
+  std::vector<std::vector<StageSet>> stages_;   // by pp, then by virtual stages
+  Trainer::Search result_;
+  double best_per_sequence_ = 0;
+  Outcome best_outcome_;
+};
+
+}  // namespace
+
+Trainer::Search Trainer::search(std::int64_t nodes) const { return Searcher(*compiled_, nodes, true).run(); }
+Trainer::Search Trainer::search_exhaustively(std::int64_t nodes) const { return Searcher(*compiled_, nodes, false).run(); }
+
+}  // namespace portolan::training

@@ -1,0 +1,48 @@
+#include "training/stack.hpp"
+
+namespace portolan::training {
+
+const Stack& fused_stack() {
+  static constexpr Stack kStack{
+      .name = "fused",
+      .source = "first values, no fit: overlap of bucketed gradients in Megatron-Core and FSDP2; context and buffers of training.md §5.4",
+      .date = "2026-11-22",
+      .data_overlap = 0.85,
+      .tensor_overlap = 0.0,
+      .expert_overlap = 0.0,
+      .expert_imbalance = 1.1,
+      .host_per_layer = 300 * kMicrosecond,
+      .host_per_step = 5 * kMillisecond,
+      .context = 0.7 * kGB,
+      .communication_buffers = 1.0 * kGB,
+      .allocator_slack = 0.05,
+      .straggler_per_decade = 0.03,
+      .corrections = {},
+  };
+  return kStack;
+}
+
+const Stack& unfused_stack() {
+  static constexpr Stack kStack{
+      .name = "unfused-2021",
+      .source = "first values, no fit: Megatron-LM and Megatron-DeepSpeed of 2021-22; host time of training.md §8",
+      .date = "2026-11-22",
+      .flash_attention = false,
+      .dropout = true,
+      .sequence_parallel = false,
+      .data_overlap = 0.0,
+      .tensor_overlap = 0.0,
+      .expert_overlap = 0.0,
+      .expert_imbalance = 1.1,
+      .host_per_layer = 2.4 * kMillisecond,
+      .host_per_step = 20 * kMillisecond,
+      .context = 0.7 * kGB,
+      .communication_buffers = 1.5 * kGB,
+      .allocator_slack = 0.07,
+      .straggler_per_decade = 0.03,
+      .corrections = {},
+  };
+  return kStack;
+}
+
+}  // namespace portolan::training
