@@ -316,7 +316,7 @@ Result<Value> parse_json(std::string_view text, const std::string& file, Duplica
 
 Result<void> each_json_member(std::string_view text, const std::string& file,
                               const TextLimits& limits, const TakeMember& take) {
-  TreeBuilder builder(limits, text.size(), file, DuplicateKeys::kKeepLast);
+  TreeBuilder builder(limits, text.size(), file, DuplicateKeys::kRefuse);
   if (std::optional<Error> error = read(text, builder, limits, &take)) {
     return fail(std::move(*error));
   }

@@ -36,6 +36,9 @@ struct GgufHeader {
 Result<GgufHeader> read_gguf(std::string_view head, std::uint64_t file_size,
                              const std::string& file);
 
+/// Opens the file and reads as much of it as the header takes (at most 256 MiB).
+Result<GgufHeader> read_gguf_file(const std::string& path);
+
 struct SafetensorsHeader {
   Value metadata;  // the "__metadata__" object or null
   std::vector<TensorInfo> tensors;
@@ -43,6 +46,8 @@ struct SafetensorsHeader {
 };
 Result<SafetensorsHeader> read_safetensors(std::string_view head, std::uint64_t file_size,
                                            const std::string& file);
+
+Result<SafetensorsHeader> read_safetensors_file(const std::string& path);
 
 /// Exact bytes of `elements` values of a GGUF type ("Q4_K": 144 bytes per 256); nullopt for an
 /// unknown type or a ragged block.
