@@ -30,6 +30,10 @@ EXCEPTIONS = {
     "gpt3-1.3b": (4.0, "the paper rounds to two digits"),
     "gpt3-2.7b": (2.0, "the paper rounds to two digits"),
     "gpt3-6.7b": (1.0, "the paper rounds to two digits"),
+    "glm-4.5": (0.7, "355 B lies between 352.8 B without and 358.3 B with the multi-token-prediction layer"),
+    "glm-4.6": (0.7, "355 B lies between 352.8 B without and 358.3 B with the multi-token-prediction layer"),
+    "glm-4.7": (0.7, "355 B lies between 352.8 B without and 358.3 B with the multi-token-prediction layer"),
+    "grok-1": (0.6, "published as 314 B, the released shapes add up to 315.7 B"),
 }
 
 
@@ -219,20 +223,16 @@ def gemma3n(c):
     """Gemma 3n text part: per-layer embeddings, alternating updates (AltUp), learned residual (Laurel)."""
     h, layers = c["hidden_size"], c["num_hidden_layers"]
     a, k, d = head_shape(c)
-    f = c["intermediate_size"]
-    widths = f if isinstance(f, list) else [f] * layers
-    p, streams = c["hidden_size_per_layer_input"], c["altup_num_inputs"]
-    rank = c["laurel_rank"]
+    widths = c["intermediate_size"] if isinstance(c["intermediate_size"], list) else [c["intermediate_size"]] * layers
+    p, streams, rank = c["hidden_size_per_layer_input"], c["altup_num_inputs"], c["laurel_rank"]
     # Layers that share an earlier layer's KV still carry their k and v projections in the checkpoint.
     attention = gqa(h, a, k, d) + 2 * d
-    altup = streams * h * 0 + h + linear(streams, streams) * 0
-    altup = (h + linear(streams, streams ** 2) + linear(streams, streams) + linear(h, streams) + h)
-    laurel = linear(h, rank) + linear(rank, h) + h
-    per_layer = linear(h, p) + linear(p, h) + h
-    total = sum(attention + mlp(h, w) + altup + laurel + per_layer + 4 * h for w in widths)
+    altup = h + streams * streams ** 2 + streams * streams + linear(h, streams) + h
+    laurel = 2 * linear(h, rank) + h
+    per_layer = 2 * linear(h, p) + h
+    total = sum(attention + mlp(h, width) + altup + laurel + per_layer + 4 * h for width in widths)
     total += c["vocab_size"] * h + c["vocab_size_per_layer_input"] * p * layers
-    total += linear(h, layers * p) + p + 2 * (streams - 1) * linear(h, h)
-    return total + h
+    return total + linear(h, layers * p) + p + 2 * (streams - 1) * linear(h, h) + h
 
 
 def gpt_oss(c):
@@ -546,24 +546,57 @@ def gemma4(c):
     """Global layers have their own head width and KV heads and, where attention_k_eq_v, no v projection."""
     h, layers = c["hidden_size"], c["num_hidden_layers"]
     a, k, d = head_shape(c)
-    gd = c.get("global_head_dim") or d
-    gk = c.get("num_global_key_value_heads") or k
-    e = c.get("num_experts") or 0
+    global_d = c.get("global_head_dim") or d
+    global_k = c.get("num_global_key_value_heads") or k
+    e, p = c.get("num_experts") or 0, c.get("hidden_size_per_layer_input") or 0
+    shared_from = layers - (c.get("num_kv_shared_layers") or 0)
 
     def layer(i):
         if c["layer_types"][i] == "full_attention":
-            width, heads = gd, gk
-            kv = 1 if c.get("attention_k_eq_v") else 2
+            width, heads, kv = global_d, global_k, 1 if c.get("attention_k_eq_v") else 2
         else:
             width, heads, kv = d, k, 2
+        # Layers that share an earlier layer's KV still carry their projections in the checkpoint.
         total = 2 * linear(h, a * width) + kv * linear(h, heads * width) + 2 * width
-        total += mlp(h, c["intermediate_size"]) + 4 * h + 1
+        double = c.get("use_double_wide_mlp") and i >= shared_from
+        total += mlp(h, c["intermediate_size"] * (2 if double else 1)) + 4 * h + 1
         if c.get("enable_moe_block"):
             # Experts beside the dense MLP, three more norms, router with a scale per channel and per expert.
             total += routed(h, e, c["moe_intermediate_size"]) + linear(h, e) + h + e + 3 * h
+        if p:
+            total += 2 * linear(h, p) + h
         return total
 
-    return count(layers, layer) + c["vocab_size"] * h + h
+    total = count(layers, layer) + c["vocab_size"] * h + h
+    if p:
+        total += c["vocab_size_per_layer_input"] * p * layers + linear(h, layers * p) + p
+    return total
+
+
+def phi3_small(c):
+    """Biases in every projection, gated GELU, LayerNorm with bias, tied head."""
+    h, layers = c["hidden_size"], c["num_hidden_layers"]
+    a, k, d = head_shape(c)
+    layer = gqa(h, a, k, d, True, True) + mlp(h, c["ff_intermediate_size"], True, True) + 4 * h
+    return layers * layer + c["vocab_size"] * h + 2 * h
+
+
+def mllama(c):
+    """Llama 3.2 Vision: gated cross-attention layers with q/k norms among the Llama layers, eight extra embeddings."""
+    h, layers = c["hidden_size"], c["num_hidden_layers"]
+    a, k, d = head_shape(c)
+    cross = len(c["cross_attention_layers"])
+    layer = gqa(h, a, k, d) + mlp(h, c["intermediate_size"]) + 2 * h
+    return layers * layer + cross * (2 * d + 2) + (c["vocab_size"] + 8) * h + c["vocab_size"] * h + h
+
+
+def hunyuan_moe(c):
+    h, layers = c["hidden_size"], c["num_hidden_layers"]
+    a, k, d = head_shape(c)
+    e, fe = c["num_experts"], c["moe_intermediate_size"]
+    layer = (gqa(h, a, k, d) + (2 * d if c["use_qk_norm"] else 0) + linear(h, e) + routed(h, e, fe) +
+             mlp(h, c["num_shared_expert"] * fe) + 2 * h)
+    return layers * layer + embeddings(c, c["tie_word_embeddings"]) + h
 
 
 # ---------------------------------------------------------------------------------------------
@@ -690,6 +723,38 @@ def kimi_tower(c):
     return v["vt_num_hidden_layers"] * layer + linear(3 * v["patch_size"] ** 2, w, True) + grid + 2 * w + projector
 
 
+def pixtral_tower(c):
+    """Pixtral with the patch merger of Mistral Small 3.1; no biases."""
+    v, h = c["vision_config"], text_of(c)["hidden_size"]
+    w = v["hidden_size"]
+    layer = 4 * w * w + mlp(w, v["intermediate_size"]) + 2 * w
+    merge = c["spatial_merge_size"] ** 2
+    return (v["num_hidden_layers"] * layer + 3 * v["patch_size"] ** 2 * w + w + w + merge * w * w + w * h + h * h)
+
+
+def gemma4_tower(c):
+    """Gemma 4 ViT: gated MLP, four norms, q/k norms, two position tables; a bias-free projector."""
+    v, h = c["vision_config"], text_of(c)["hidden_size"]
+    w = v["hidden_size"]
+    layer = 4 * w * w + mlp(w, v["intermediate_size"]) + 4 * w + 2 * v["head_dim"]
+    return (v["num_hidden_layers"] * layer + 3 * v["patch_size"] ** 2 * w + 2 * v["position_embedding_size"] * w +
+            (2 * w if v["standardize"] else 0) + w * h)
+
+
+def mllama_tower(c):
+    """Tiled ViT: bias-free attention, plain layers and gated global ones, tile position embeddings."""
+    v, h = c["vision_config"], text_of(c)["hidden_size"]
+    w, f = v["hidden_size"], v["intermediate_size"]
+    layer = 4 * w * w + mlp(w, f, False, True) + 4 * w
+    patches = (v["image_size"] // v["patch_size"]) ** 2 + 1
+    ratios = sum(1 for x in range(1, v["max_num_tiles"] + 1) for y in range(1, v["max_num_tiles"] + 1)
+                 if x * y <= v["max_num_tiles"]) + 1
+    total = (v["num_hidden_layers"] + v["num_global_layers"]) * layer + 2 * v["num_global_layers"]
+    total += 3 * v["patch_size"] ** 2 * w + w + patches * w + 1
+    total += ratios * v["max_num_tiles"] * patches * w + 2 * (ratios * v["max_num_tiles"] * w + 1) + 4 * w
+    return total + linear(v["vision_output_dim"], h, True)
+
+
 TEXT = {
     "llama": llama_family, "mistral": llama_family, "mistral3": llama_family, "ministral3": llama_family,
     "mixtral": mixtral, "phimoe": lambda c: mixtral(c, True, True, True, True),
@@ -715,13 +780,15 @@ TEXT = {
     "baichuan": plain_decoder, "granite": llama_family, "granitemoe": lambda c: mixtral(c),
     "smollm3": plain_decoder, "seed_oss": lambda c: plain_decoder(c, qkv_bias=c["attention_bias"]),
     "ernie4_5": plain_decoder, "ernie4_5_moe": ernie_moe, "mimo_v2_flash": mimo_v2,
+    "mllama_text_model": mllama, "phi3small": phi3_small, "hunyuan_v1_moe": hunyuan_moe,
+    "nemotron": lambda c: plain_decoder(c, norm_bias=True, gated=False),
     "bert": bert, "roberta": bert, "xlm-roberta": bert, "t5": t5, "whisper": whisper, "clip": clip,
 }
 
 TOWERS = {
     "gemma3": siglip_gemma3, "qwen2_vl": qwen2_vl_tower, "qwen2_5_vl": qwen25_vl_tower, "qwen3_vl": qwen3_vl_tower,
     "qwen3_vl_moe": qwen3_vl_tower, "qwen3_5": qwen3_vl_tower, "qwen3_5_moe": qwen3_vl_tower, "llama4": llama4_tower,
-    "kimi_k25": kimi_tower,
+    "kimi_k25": kimi_tower, "mistral3": pixtral_tower, "gemma4": gemma4_tower, "mllama": mllama_tower,
 }
 
 
@@ -776,7 +843,8 @@ def kv_layers(config):
     if kind == "gemma4_text":
         full = 2 * (c.get("num_global_key_value_heads") or c["num_key_value_heads"]) * c["global_head_dim"]
         window = 2 * c["num_key_value_heads"] * c["head_dim"]
-        return [(full, None) if t == "full_attention" else (window, c["sliding_window"]) for t in c["layer_types"]]
+        own = c["num_hidden_layers"] - (c.get("num_kv_shared_layers") or 0)
+        return [(full, None) if t == "full_attention" else (window, c["sliding_window"]) for t in c["layer_types"][:own]]
     if kind == "chatglm":
         return [(2 * c["multi_query_group_num"] * c["kv_channels"], None)] * c["num_layers"]
     if kind == "dbrx":
@@ -802,6 +870,8 @@ def kv_layers(config):
         return [(per, None) for i in range(layers) if i % c["attn_layer_period"] == c["attn_layer_offset"]]
     if kind in ("minimax_text_01", "minimax_m1"):
         return [(per, None) for t in c["attn_type_list"] if t == 1]
+    if kind == "mllama_text_model":
+        return [(per, None)] * (layers - len(c["cross_attention_layers"]))
     if kind == "gemma3n_text":
         own = layers - c["num_kv_shared_layers"]
         return [(per, None) if t == "full_attention" else (per, c["sliding_window"]) for t in c["layer_types"][:own]]
@@ -879,6 +949,46 @@ KV_CASES = [
     ("whisper-large-v3", 448, 2, "32*448 * 2*20*64 * 2",
      "decoder self-attention; the cross-attention cache is constant state"),
     ("bert-large", 512, 2, "0", "an encoder keeps no cache"),
+    ("kimi-k2.5", 262144, 2, "61*262144 * (512+64) * 2", "golden 17.156 GiB"),
+    ("glm-5", 202752, 2, "78*202752 * (512+64) * 2", "golden 16.967 GiB; index keys are not in it"),
+    ("glm-4.7-flash", 131072, 2, "47*131072 * (512+64) * 2", ""),
+    ("mistral-large-3", 131072, 2, "61*131072 * (512+64) * 2", ""),
+    ("qwen3.5-27b", 262144, 2, "16*262144 * 2*4*256 * 2", "golden 16.000 GiB; the recurrent state is apart"),
+    ("qwen3.5-397b-a17b", 262144, 2, "15*262144 * 2*2*256 * 2", "the recurrent state is apart"),
+    ("qwen3.5-0.8b", 32768, 2, "6*32768 * 2*2*256 * 2", "the recurrent state is apart"),
+    ("qwen3-next-80b-a3b", 262144, 2, "12*262144 * 2*2*256 * 2", "the recurrent state is apart"),
+    ("gemma-4-26b-a4b", 262144, 2, "(5*262144 * 2*2*512 + 25*1024 * 2*8*256) * 2",
+     "global layers have their own heads and width"),
+    ("gemma-4-31b", 131072, 2, "(10*131072 * 2*4*512 + 50*1024 * 2*16*256) * 2", ""),
+    ("gemma-4-e2b", 131072, 2, "(3*131072 * 2*1*512 + 12*512 * 2*1*256) * 2", "20 of 35 layers share"),
+    ("gemma-4-e4b", 131072, 2, "(4*131072 * 2*2*512 + 20*512 * 2*2*256) * 2", "18 of 42 layers share"),
+    ("gemma-3n-e4b", 32768, 2, "(4*32768 + 16*512) * 2*2*256 * 2", "15 of 35 layers share"),
+    ("llama-4-scout", 131072, 2, "(12*131072 + 36*8192) * 2*8*128 * 2", "three of four layers hold a chunk of 8192"),
+    ("llama-3.2-11b-vision", 131072, 2, "32*131072 * 2*8*128 * 2", "8 of 40 layers attend to the image only"),
+    ("mimo-v2-flash", 131072, 2, "(9*131072 * 4*(192+128) + 39*128 * 8*(192+128)) * 2", "k wider than v"),
+    ("minimax-text-01", 1000000, 2, "10*1000000 * 2*8*128 * 2", "lightning attention in 70 of 80 layers"),
+    ("minimax-m2.5", 196608, 2, "62*196608 * 2*8*128 * 2", ""),
+    ("glm-4.5-air", 131072, 2, "46*131072 * 2*8*128 * 2", "head_dim 128, not 4096/96"),
+    ("glm-4-9b", 8192, 2, "40*8192 * 2*2*128 * 2", "two KV heads"),
+    ("nemotron-h-56b", 8192, 2, "10*8192 * 2*8*128 * 2", "ten attention layers of 118"),
+    ("nemotron-3-nano-30b-a3b", 262144, 2, "6*262144 * 2*2*128 * 2", "six attention layers of 52"),
+    ("llama-3.3-nemotron-super-49b", 131072, 2, "49*131072 * 2*8*128 * 2", "31 of 80 layers have no attention"),
+    ("jamba-v0.1", 262144, 2, "4*262144 * 2*8*128 * 2", "four attention layers of 32"),
+    ("mamba-2.8b", 100000, 2, "0", "constant state only"),
+    ("falcon-7b", 2048, 2, "32*2048 * 2*1*64 * 2", "one KV head"),
+    ("falcon-40b", 2048, 2, "60*2048 * 2*8*64 * 2", ""),
+    ("falcon-180b", 2048, 2, "80*2048 * 2*8*64 * 2", ""),
+    ("mpt-7b", 2048, 2, "32*2048 * 2*32*128 * 2", ""),
+    ("phi-2", 2048, 2, "32*2048 * 2*32*80 * 2", ""),
+    ("phi-3-mini-4k", 4096, 2, "32*2047 * 2*32*96 * 2", "every layer holds a window of 2047"),
+    ("phi-4", 16384, 2, "40*16384 * 2*10*128 * 2", ""),
+    ("starcoder-15b", 8192, 2, "40*8192 * 2*1*128 * 2", "multi-query"),
+    ("starcoder2-7b", 16384, 2, "32*4096 * 2*4*128 * 2", "every layer holds a window of 4096"),
+    ("dbrx-132b", 32768, 2, "40*32768 * 2*8*128 * 2", ""),
+    ("command-r7b", 131072, 2, "(8*131072 + 24*4096) * 2*8*128 * 2", "every fourth layer is global"),
+    ("olmo-3-32b", 65536, 2, "(16*65536 + 48*4096) * 2*8*128 * 2", "every fourth layer is global"),
+    ("yi-34b", 4096, 2, "60*4096 * 2*8*128 * 2", ""),
+    ("grok-1", 8192, 2, "64*8192 * 2*8*128 * 2", ""),
 ]
 
 
