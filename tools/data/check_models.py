@@ -590,15 +590,6 @@ def mllama(c):
     return layers * layer + cross * (2 * d + 2) + (c["vocab_size"] + 8) * h + c["vocab_size"] * h + h
 
 
-def hunyuan_moe(c):
-    h, layers = c["hidden_size"], c["num_hidden_layers"]
-    a, k, d = head_shape(c)
-    e, fe = c["num_experts"], c["moe_intermediate_size"]
-    layer = (gqa(h, a, k, d) + (2 * d if c["use_qk_norm"] else 0) + linear(h, e) + routed(h, e, fe) +
-             mlp(h, c["num_shared_expert"] * fe) + 2 * h)
-    return layers * layer + embeddings(c, c["tie_word_embeddings"]) + h
-
-
 # ---------------------------------------------------------------------------------------------
 # Encoders and encoder-decoders
 
@@ -780,7 +771,7 @@ TEXT = {
     "baichuan": plain_decoder, "granite": llama_family, "granitemoe": lambda c: mixtral(c),
     "smollm3": plain_decoder, "seed_oss": lambda c: plain_decoder(c, qkv_bias=c["attention_bias"]),
     "ernie4_5": plain_decoder, "ernie4_5_moe": ernie_moe, "mimo_v2_flash": mimo_v2,
-    "mllama_text_model": mllama, "phi3small": phi3_small, "hunyuan_v1_moe": hunyuan_moe,
+    "mllama_text_model": mllama, "phi3small": phi3_small,
     "nemotron": lambda c: plain_decoder(c, norm_bias=True, gated=False),
     "bert": bert, "roberta": bert, "xlm-roberta": bert, "t5": t5, "whisper": whisper, "clip": clip,
 }
