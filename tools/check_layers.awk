@@ -64,7 +64,9 @@ function close_deps(    n, names, i, j) {
       if ((names[i], names[j]) in deps) inherit(deps, names[i], names[j])
 }
 
-function exists(path,    line) {
+# `open` is the file being read: opening it a second time would begin it anew.
+function exists(path, open,    line) {
+  if (path == open) return 1
   if (!(path in found)) {
     found[path] = (getline line < path) >= 0
     close(path)
@@ -100,7 +102,7 @@ function check_include(where, file, room, line,    path, to, library) {
     problem(where, "\"" path "\" does not begin with a room; write \"" room "/" path "\"")
     return
   }
-  if (!exists("src/" path)) problem(where, "\"" path "\" does not exist")
+  if (!exists("src/" path, file)) problem(where, "\"" path "\" does not exist")
   if (!((room, to) in may)) problem(where, room " may not include " to "; allowed: " allowed[room])
   else if (to != room && (room in declared) && !((room, to) in deps)) problem(where, room " includes " to " without naming it in DEPS of src/" room "/CMakeLists.txt")
 }
