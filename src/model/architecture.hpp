@@ -15,7 +15,9 @@ enum class Format : std::uint8_t {
 };
 
 enum class MixerKind : std::uint8_t {
-  kNone, kAttention, kMla, kMamba1, kMamba2, kGatedDelta, kSharedKv  // kSharedKv: attention that reuses another layer's cache
+  kNone, kAttention, kMla, kMamba1, kMamba2, kGatedDelta, kSharedKv,  // kSharedKv: attention that reuses another layer's cache
+  kShortConv, // gated short convolution (LFM2): `inner` wide, `conv` taps
+  kLinear     // attention replaced by one square matrix (Nemotron-NAS)
 };
 
 /// The token-mixing half of a layer. Fields not used by `kind` are zero.
@@ -27,8 +29,9 @@ struct Mixer {
   bool chunked_window = false;      // attention_chunk_size: block-local instead of sliding
   bool qkv_bias = false, out_bias = false, qk_norm = false, sinks = false, output_gate = false;
   bool causal = true;
+  bool key_bias = true;             // with qkv_bias: keys have one too (Whisper's have none)
   bool shared_kv_projection = false;  // keys and values come from one projection (Gemma 4); both are cached
-  // MLA
+  // MLA; q_rank also of attention whose queries are factorised (DeepSeek-V4, Step3)
   std::int64_t q_rank = 0, kv_rank = 0, nope_dim = 0, rope_dim = 0;
   std::int64_t index_heads = 0, index_dim = 0, index_top = 0;  // sparse MLA (DeepSeek-V3.2, GLM-5 style)
   std::int64_t index_block = 0;     // cached tokens chosen in blocks of this size (0 = token by token)
@@ -37,8 +40,9 @@ struct Mixer {
   // state-space / linear attention; an attention mixer with inner > 0 has Mamba-2 heads beside it in the same layer (Falcon-H1)
   std::int64_t inner = 0, ssm_heads = 0, ssm_head_dim = 0, state = 0, groups = 0, conv = 0, chunk = 0, dt_rank = 0;
   std::int64_t key_heads = 0, key_dim = 0, value_heads = 0, value_dim = 0;  // gated delta
+  std::int64_t gate_rank = 0;       // Kimi linear attention: forget and output gates through this rank
   bool fixed_decay = false;         // lightning attention: gated delta without convolution, learned decay and beta
-  // cross attention of a decoder in an encoder-decoder (in addition to self attention)
+  // cross attention of a decoder (in addition to self attention, or alone with kind kNone in Llama 3.2 Vision)
   std::int64_t cross_heads = 0, cross_kv_heads = 0, cross_head_dim = 0;
   friend bool operator==(const Mixer&, const Mixer&) = default;
 };

@@ -39,29 +39,86 @@ std::string first_architecture(const io::Value& config) {
   return list->array()[0].string();
 }
 
-void read_embeddings(ConfigReader& config, const Traits& traits, Architecture& model) {
-  const auto vocab = config.integer({"vocab_size", "padded_vocab_size"}, 1, kLargestVocabulary);
-  if (!vocab && !config.has("vocab_size")) config.problem("vocab_size", "missing key \"vocab_size\"");
-  model.vocab = vocab.value_or(0);
-  model.max_position =
-      config.integer({"max_position_embeddings", "n_positions", "max_seq_len", "seq_length"}, 0, kLongestContext)
-          .value_or(0);
-  model.tied_embeddings = config.flag({"tie_word_embeddings"}).value_or(traits.tied);
-  model.embedding_parameters = model.vocab * model.hidden;
-  if (!model.tied_embeddings) model.head_parameters = model.embedding_parameters;
-  if (traits.head_bias) model.head_parameters += model.vocab;
-  model.final_norm_parameters = norm_parameters(traits.norm, model.hidden);
-  if (traits.embedding_norm) model.other_parameters += norm_parameters(traits.norm, model.hidden);
-  if (traits.learned_positions) model.other_parameters += (model.max_position + traits.position_offset) * model.hidden;
+/// The number of labels of a classifier; transformers writes the list of names instead of the number.
+std::int64_t label_count(ConfigReader& config) {
+  if (const auto count = config.integer({"num_labels"}, 1, kWidest)) return *count;
+  const io::Value* names = config.find("id2label");
+  return names != nullptr && names->is_object() ? static_cast<std::int64_t>(names->object().size()) : 2;
 }
 
-void read_mtp(ConfigReader& config, Architecture& model) {
-  const std::int64_t depth =
-      config.integer({"num_nextn_predict_layers", "mtp_num_hidden_layers"}, 0, kMostLayers).value_or(0);
-  if (depth == 0 || model.layers.empty()) return;
-  LayerRun block = model.layers.back();
-  block.count = depth;
-  model.mtp_layers.push_back(block);
+/// What stands around the layers of an encoder without a decoder.
+void read_encoder_heads(ConfigReader& config, const Traits& traits, Architecture& model) {
+  const std::int64_t h = model.hidden;
+  const std::string& name = model.architecture;
+  model.lm_head = false;
+  model.head_parameters = 0;
+  model.other_parameters += config.integer({"type_vocab_size"}, 0, kWidest).value_or(0) * h;
+  const bool words = name.ends_with("ForMaskedLM") || name.ends_with("ForPreTraining");
+  const bool classes = name.ends_with("ForSequenceClassification");
+  if (words) model.other_parameters += h * h + h + norm_parameters(traits.norm, h) + model.vocab;
+  if (classes) model.other_parameters += label_count(config) * (h + 1);
+  if (traits.pooler && (!words || traits.pooler_with_head)) model.other_parameters += h * h + h;
+}
+
+void read_embeddings(ConfigReader& config, const Traits& traits, Architecture& model) {
+  const std::int64_t h = model.hidden;
+  const auto vocab = config.integer({"vocab_size", "padded_vocab_size"}, 1, kLargestVocabulary);
+  if (!vocab && !config.has("vocab_size") && !config.has("padded_vocab_size")) {
+    config.problem("vocab_size", "missing key \"vocab_size\"");
+  }
+  model.vocab = vocab.value_or(0);
+  model.max_position = config
+                           .integer({"max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len",
+                                     "seq_length", "model_max_length"},
+                                    0, kLongestContext)
+                           .value_or(0);
+  model.tied_embeddings = config.flag({"tie_word_embeddings", "share_input_output_layers", "tie_embedding"}).value_or(traits.tied);
+  // OPT-350m embeds into half the width; ELECTRA and ALBERT factorise, too.
+  const std::int64_t width = config.dimension({"word_embed_proj_dim", "embedding_size"}).value_or(h);
+  model.embedding_parameters = model.vocab * width;
+  if (width != h) model.other_parameters += 2 * width * h;
+  if (!model.tied_embeddings) model.head_parameters = model.vocab * width;
+  // Llama 3.2 Vision embeds eight special tokens that it never predicts.
+  if (config.has("cross_attention_layers")) model.embedding_parameters += 8 * h;
+  if (config.flag({"lm_head_bias"}).value_or(traits.head_bias)) model.head_parameters += model.vocab;
+  const bool post_norm = !config.flag({"do_layer_norm_before"}).value_or(true);
+  model.final_norm_parameters = traits.final_norm && !post_norm ? norm_parameters(traits.norm, h) : 0;
+  if (traits.embedding_norm) model.other_parameters += norm_parameters(traits.norm, h);
+  if (traits.learned_positions) {
+    const std::int64_t rows = std::min(model.max_position, kWidest);
+    model.other_parameters += (rows + traits.position_offset) * h;
+  }
+  if (traits.encoder_only) read_encoder_heads(config, traits, model);
+}
+
+/// Tables and projections beside the layers of Gemma 3n, Gemma 4 and DeepSeek-V4.
+void read_side_channels(ConfigReader& config, Architecture& model) {
+  const std::int64_t h = model.hidden, layers = model.layer_count();
+  if (const auto side = config.integer({"hidden_size_per_layer_input"}, 0, kWidestSide).value_or(0); side > 0) {
+    const std::int64_t rows =
+        config.integer({"vocab_size_per_layer_input"}, 0, kLargestVocabulary).value_or(model.vocab);
+    model.other_parameters += rows * layers * side + h * layers * side + side;
+    model.notes.push_back(fmt::format("{} of the parameters are per-layer embeddings, which are looked up and may stay in host memory",
+                                      si(static_cast<double>(rows * layers * side), "", 3)));
+  }
+  if (const auto n = config.integer({"altup_num_inputs"}, 0, 1024).value_or(0); n > 1) {
+    model.other_parameters += 2 * (n - 1) * h * h;
+  }
+  if (const auto n = config.integer({"hc_mult"}, 0, 1024).value_or(0); n > 0) {
+    model.other_parameters += n * n * h + n + 1;
+  }
+}
+
+void read_mtp(ConfigReader& config, const TextModel& text, Architecture& model) {
+  std::int64_t depth =
+      config.integer({"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "num_mtp_layers"}, 0, 1000)
+          .value_or(0);
+  if (!config.flag({"use_mtp"}).value_or(true)) depth = 0;
+  if (depth == 0) return;
+  for (LayerRun run : read_mtp_block(config, text)) {
+    run.count *= depth;
+    model.mtp_layers.push_back(run);
+  }
   // DeepSeek-V3 §2.2: two norms, the projection of (hidden, embedding) and a final norm; embedding and head are shared.
   model.mtp_other_parameters = depth * (2 * model.hidden * model.hidden + 3 * model.hidden);
 }
@@ -109,20 +166,35 @@ Result<Architecture> read_config(const io::Value& config, const std::string& fil
   reader.set_defaults(traits);
   model.causal = !traits->encoder_only;
 
-  const auto hidden = reader.dimension({"hidden_size", "n_embd", "d_model", "dim"});
+  const auto hidden = reader.dimension({"hidden_size", "n_embd", "d_model", "model_dim", "dim"});
   if (!hidden && !reader.has("hidden_size")) reader.problem("hidden_size", "missing key \"hidden_size\"");
-  const auto layers = reader.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers"}, 1, kMostLayers);
+  const auto layers = reader.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers",
+                                      "num_transformer_layers"}, 1, kMostLayers);
   if (!layers && !reader.has("num_hidden_layers")) {
     reader.problem("num_hidden_layers", "missing key \"num_hidden_layers\"");
   }
   model.hidden = hidden.value_or(0);
   if (hidden && layers) {
-    TextModel text{.traits = *traits, .hidden = *hidden, .layers = *layers, .notes = model.notes};
-    model.layers = read_layers(reader, text);
+    const TextModel text{.traits = *traits, .hidden = *hidden, .layers = *layers, .notes = model.notes};
     read_embeddings(reader, *traits, model);
-    read_mtp(reader, model);
+    if (reader.flag({"is_encoder_decoder"}).value_or(false) || reader.has("num_decoder_layers")) {
+      read_encoder_decoder(reader, text, model);
+    } else {
+      model.layers = read_layers(reader, text);
+      if (problems.errors.empty()) {
+        read_side_channels(reader, model);
+        read_mtp(reader, text, model);
+      }
+    }
+    ConfigReader outer(config, "", nullptr, problems);
+    if (problems.errors.empty()) read_towers(outer, model);
   }
+  if (!traits->note.empty()) model.notes.emplace_back(traits->note);
   read_storage(reader, model);
+  for (Encoder& encoder : model.encoders) {
+    const double size = encoder_parameters<double>(encoder);
+    if (size <= kMostParameters) encoder.parameters = encoder_parameters<std::int64_t>(encoder);
+  }
   if (problems.errors.empty() && parameters_as_double(model) > kMostParameters) {
     problems.add(config, "", fmt::format("these dimensions make {} parameters, more than the 1e16 this tool accepts",
                                          si(parameters_as_double(model), "", 3)),

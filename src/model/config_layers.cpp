@@ -1,160 +1,116 @@
+// Puts the halves of the layers together and counts what belongs to neither: norms, gates, side channels.
 #include "model/config_layers.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
-
-#include "base/text.hpp"
 
 namespace portolan::model {
 namespace {
 
-struct Word {
-  std::string_view text;
-  LayerKind kind;
-};
-constexpr Word kWords[] = {
-    {"full_attention", LayerKind::kFull},       {"attention", LayerKind::kFull},
-    {"sliding_attention", LayerKind::kWindow},  {"chunked_attention", LayerKind::kChunk},
-    {"linear_attention", LayerKind::kLinear},   {"deepseek_sparse_attention", LayerKind::kSparse},
-    {"mamba", LayerKind::kMamba},               {"conv", LayerKind::kConv},
-};
-
-/// Layers that slide by the rule of the architecture, for configs without `layer_types`.
-void apply_windows(ConfigReader& config, const TextModel& model, std::vector<LayerKind>& kinds) {
-  if (!config.integer({"sliding_window"}, 0, kLongestContext).value_or(0)) return;
-  const auto slide = [&](auto&& slides) {
-    for (std::int64_t i = 0; i < model.layers; ++i) {
-      LayerKind& kind = kinds[static_cast<std::size_t>(i)];
-      if (kind == LayerKind::kFull && slides(i)) kind = LayerKind::kWindow;
-    }
-  };
-  switch (model.traits.window) {
-    case WindowRule::kNever: return;
-    case WindowRule::kEvery: return slide([](std::int64_t) { return true; });
-    case WindowRule::kFlagged: {
-      if (!config.flag({"use_sliding_window"}).value_or(false)) return;
-      const std::int64_t first = config.integer({"max_window_layers"}, 0, kMostLayers).value_or(0);
-      return slide([first](std::int64_t i) { return i >= first; });
-    }
-    case WindowRule::kAlternate: return slide([](std::int64_t i) { return i % 2 == 0; });
-    case WindowRule::kPattern: {
-      const std::int64_t every =
-          config.integer({"sliding_window_pattern"}, 1, kMostLayers).value_or(model.traits.window_pattern);
-      return slide([every](std::int64_t i) { return every > 0 && (i + 1) % every != 0; });
+/// Norms of the hidden width in one layer.
+std::int64_t hidden_norms(ConfigReader& config, const TextModel& model, const LayerRun& layer) {
+  std::int64_t norms = model.traits.norms;
+  if (config.has("new_decoder_architecture")) {  // Falcon
+    if (config.flag({"new_decoder_architecture"}).value_or(false)) {
+      norms = config.integer({"num_ln_in_parallel_attn"}, 1, 2).value_or(2);
+    } else if (config.flag({"parallel_attn"}).value_or(true)) {
+      norms = 1;
     }
   }
+  if (config.flag({"use_parallel_residual"}).value_or(false) && config.has("use_qkv_bias")) norms = 1;  // StableLM
+  // Gemma 4 norms the way into and out of both the experts and the MLP beside them.
+  if (layer.channel.kind == ChannelKind::kMoe && config.flag({"enable_moe_block"}).value_or(false)) norms += 3;
+  return norms * norm_parameters(model.traits.norm, model.hidden);
 }
 
-/// Shape of ordinary attention from the config.
-Mixer attention_shape(ConfigReader& config, const TextModel& model) {
-  Mixer mixer{.kind = MixerKind::kAttention};
-  const auto heads = config.dimension({"num_attention_heads", "n_head", "n_heads", "num_heads"});
-  if (!heads) {
-    config.problem("num_attention_heads", "missing key \"num_attention_heads\"");
-    return mixer;
+/// Parameters of one layer that no operator of the list computes with.
+std::int64_t extras(ConfigReader& config, const TextModel& model, const LayerRun& layer) {
+  const std::int64_t h = model.hidden;
+  const Mixer& mixer = layer.mixer;
+  std::int64_t count = 0;
+  if (model.traits.head_gate) count += h * mixer.heads;
+  // Gemma 3n and 4: an embedding of the token for each layer, gated in and projected back.
+  if (const auto side = config.integer({"hidden_size_per_layer_input"}, 0, kWidestSide).value_or(0); side > 0) {
+    count += 2 * h * side + h;
   }
-  mixer.heads = *heads;
-  mixer.kv_heads = config.dimension({"num_key_value_heads", "n_head_kv", "num_kv_heads"}).value_or(*heads);
-  if (mixer.kv_heads > mixer.heads) {
-    config.problem("num_key_value_heads", fmt::format("num_key_value_heads {} is more than the {} attention heads",
-                                                      mixer.kv_heads, mixer.heads));
+  // Gemma 3n: low-rank learned residual, alternating updates.
+  if (const auto rank = config.integer({"laurel_rank"}, 0, kWidest).value_or(0); rank > 0) count += 2 * h * rank + h;
+  if (const auto n = config.integer({"altup_num_inputs"}, 0, 1024).value_or(0); n > 0) {
+    count += 2 * h + n * h + n * n + n * n * n;
   }
-  mixer.head_dim = config.dimension({"head_dim", "attention_head_dim"}).value_or(std::max<std::int64_t>(1, model.hidden / *heads));
-  mixer.v_head_dim = config.dimension({"v_head_dim"}).value_or(mixer.head_dim);
-  const auto bias = config.flag({"attention_bias", "qkv_bias", "use_qkv_bias"});
-  mixer.qkv_bias = model.traits.qkv_bias || bias.value_or(false);
-  mixer.out_bias = model.traits.out_bias || (!model.traits.qkv_bias && config.flag({"attention_bias"}).value_or(false));
-  mixer.qk_norm = model.traits.qk_norm != QkNorm::kNone;
-  mixer.sinks = model.traits.sinks;
-  mixer.output_gate = model.traits.output_gate;
-  return mixer;
+  if (layer.channel.kind == ChannelKind::kMoe && config.flag({"enable_moe_block"}).value_or(false)) {
+    count += h + layer.channel.experts;  // scales of the router's input and of each expert
+  }
+  // DeepSeek-V4: hyper-connections before both halves; position biases of the compressors.
+  if (const auto n = config.integer({"hc_mult"}, 0, 1024).value_or(0); n > 0) {
+    count += 2 * (n * (n + 2) * n * h + n * (n + 2) + 3);
+  }
+  if (mixer.compress > 0) {
+    const std::int64_t series = mixer.index_heads > 0 ? 2 : 1;
+    count += series * mixer.compress * (mixer.head_dim + (mixer.index_heads > 0 ? mixer.index_dim : 0));
+  }
+  if (mixer.cross_heads > 0 && mixer.kind == MixerKind::kNone) count += 2;  // Llama 3.2 Vision: two gates
+  if (config.text({"hidden_act"}) == "xielu") count += 2;
+  if (mixer.kind == MixerKind::kAttention && mixer.inner > 0 && config.flag({"mamba_rms_norm"}).value_or(false)) {
+    count += mixer.inner;
+  }
+  if (config.flag({"conv_bias"}).value_or(false) && mixer.kind == MixerKind::kShortConv) count += 5 * h;
+  return count;
 }
 
-Mixer mla_shape(ConfigReader& config) {
-  Mixer mixer{.kind = MixerKind::kMla};
-  const auto need = [&](std::string_view key) {
-    const auto value = config.dimension({key});
-    if (!value && !config.has(key)) config.problem(key, fmt::format("missing key \"{}\" of latent attention", key));
-    return value.value_or(0);
-  };
-  mixer.heads = need("num_attention_heads");
-  mixer.kv_heads = 1;
-  mixer.kv_rank = need("kv_lora_rank");
-  mixer.q_rank = config.integer({"q_lora_rank"}, 0, kWidest).value_or(0);
-  mixer.nope_dim = need("qk_nope_head_dim");
-  mixer.rope_dim = need("qk_rope_head_dim");
-  mixer.v_head_dim = need("v_head_dim");
-  mixer.head_dim = mixer.nope_dim + mixer.rope_dim;
-  mixer.qkv_bias = mixer.out_bias = config.flag({"attention_bias"}).value_or(false);
-  mixer.index_heads = config.integer({"index_n_heads"}, 0, kWidest).value_or(0);
-  mixer.index_dim = config.integer({"index_head_dim"}, 0, kWidest).value_or(0);
-  mixer.index_top = config.integer({"index_topk"}, 0, kLongestContext).value_or(0);
-  return mixer;
+void finish(ConfigReader& config, const TextModel& model, LayerRun& layer) {
+  layer.norm_parameters = hidden_norms(config, model, layer) + mixer_norms(layer.mixer, model.traits);
+  layer.extra_parameters = extras(config, model, layer);
 }
 
-struct Channels {
-  Channel dense, sparse;
-  std::vector<bool> is_sparse;  // per layer
-};
-
-
-Channels channel_shapes(ConfigReader& config, const TextModel& model) {
-  Channels channels;
-  const auto width = config.dimension({"intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size"});
-  channels.dense = {.kind = ChannelKind::kMlp, .width = width.value_or(4 * model.hidden)};
-  channels.dense.gated = model.traits.gated;
-  channels.dense.bias = model.traits.mlp_bias || config.flag({"mlp_bias"}).value_or(false);
-
-  const std::int64_t experts =
-      config.integer({"n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts"}, 0, kMostExperts)
-          .value_or(0);
-  channels.is_sparse.assign(static_cast<std::size_t>(model.layers), false);
-  if (experts < 2) return channels;
-  Channel& moe = channels.sparse;
-  moe = {.kind = ChannelKind::kMoe, .gated = model.traits.gated, .bias = model.traits.expert_bias, .experts = experts};
-  moe.top_k = config.integer({"num_experts_per_tok", "moe_top_k", "num_experts_per_token"}, 1, kMostExperts).value_or(2);
-  if (moe.top_k > experts) {
-    config.problem("num_experts_per_tok", fmt::format("{} experts per token of {} experts", moe.top_k, experts));
+/// Layers of the Puzzle search (Nemotron-NAS): each block states its KV groups and its MLP, or that it has none.
+std::vector<LayerRun> read_blocks(ConfigReader& config, const TextModel& model) {
+  std::vector<LayerRun> runs;
+  const io::Value* blocks = config.find("block_configs");
+  if (!blocks->is_array() || blocks->array().size() != static_cast<std::size_t>(model.layers)) {
+    config.problem("block_configs", fmt::format("block_configs needs one object for each of the {} layers", model.layers));
+    return runs;
   }
-  moe.expert_width =
-      config.dimension({"moe_intermediate_size", "expert_ffn_hidden_size"}).value_or(channels.dense.width);
-  moe.shared_experts = config.integer({"n_shared_experts", "num_shared_experts"}, 0, kMostExperts).value_or(0);
-  moe.shared_width = moe.shared_experts * moe.expert_width;
-  if (const auto shared = config.integer({"shared_expert_intermediate_size"}, 0, kWidest)) {
-    moe.shared_width = *shared;
-    if (*shared > 0) moe.shared_experts = std::max<std::int64_t>(moe.shared_experts, 1);
+  const Mixer full = mixer_shape(config, model, LayerKind::kFull);
+  const Channels channels = channel_shapes(config, model);
+  for (std::size_t i = 0; i < blocks->array().size() && config.problems().errors.empty(); ++i) {
+    ConfigReader block(blocks->array()[i], fmt::format("{}/block_configs/{}", config.pointer(), i), nullptr, config.problems());
+    LayerRun layer{.count = 1, .mixer = full, .channel = channels.dense};
+    if (block.flag({"attention.no_op"}).value_or(false)) {
+      layer.mixer = {};
+    } else if (block.flag({"attention.replace_with_linear"}).value_or(false)) {
+      layer.mixer = {.kind = MixerKind::kLinear};
+    } else {
+      const std::int64_t group = block.integer({"attention.n_heads_in_group"}, 1, std::max<std::int64_t>(1, full.heads)).value_or(1);
+      layer.mixer.kv_heads = block.dimension({"attention.num_key_value_heads"}).value_or(full.heads / group);
+      layer.mixer.window = block.integer({"attention.window_length"}, 0, kLongestContext).value_or(0);
+    }
+    if (block.flag({"ffn.no_op"}).value_or(false)) {
+      layer.channel = {};
+    } else if (const auto width = block.dimension({"ffn.intermediate_size"})) {
+      layer.channel.width = *width;
+    } else if (const auto factor = block.number({"ffn.ffn_mult"})) {
+      // Two thirds of the multiple, rounded up to a multiple of 256 (as the modelling code does).
+      const double wide = 2.0 * *factor * static_cast<double>(model.hidden) / 3.0;
+      if (!(wide >= 1.0 && wide < static_cast<double>(kWidest))) {
+        block.problem("ffn.ffn_mult", fmt::format("ffn_mult {} makes no believable MLP", *factor));
+        return runs;
+      }
+      layer.channel.width = (static_cast<std::int64_t>(wide) + 255) / 256 * 256;
+    }
+    finish(config, model, layer);
+    if (layer.mixer.kind == MixerKind::kNone) layer.norm_parameters -= norm_parameters(model.traits.norm, model.hidden);
+    if (layer.channel.kind == ChannelKind::kNone) layer.norm_parameters -= norm_parameters(model.traits.norm, model.hidden);
+    append_layer(runs, layer);
   }
-  moe.shared_gate = model.traits.shared_gate && moe.shared_width > 0;
-  moe.router_bias = model.traits.router_bias;
-
-  const std::int64_t first = config.integer({"first_k_dense_replace"}, 0, kMostLayers).value_or(0);
-  const std::vector<std::int64_t> listed = config.integers("moe_layer_freq", 0, 1);
-  const std::int64_t step =
-      listed.empty() ? config.integer({"moe_layer_freq"}, 1, kMostLayers).value_or(1) : 1;
-  const std::int64_t every = config.integer({"decoder_sparse_step"}, 0, kMostLayers).value_or(1);
-  const std::vector<std::int64_t> only_dense = config.integers("mlp_only_layers", 0, kMostLayers);
-  for (std::int64_t i = 0; i < model.layers; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    bool sparse = i >= first && i % step == 0 && every > 0 && (i + 1) % every == 0;
-    if (at < listed.size()) sparse = listed[at] != 0;
-    if (std::find(only_dense.begin(), only_dense.end(), i) != only_dense.end()) sparse = false;
-    channels.is_sparse[at] = sparse;
-  }
-  return channels;
+  return runs;
 }
 
-std::int64_t mixer_norms(const Mixer& mixer, QkNorm rule) {
-  if (mixer.kind == MixerKind::kMla) {
-    // LayerNorm over the index key, with bias.
-    return mixer.q_rank + mixer.kv_rank + (mixer.index_heads > 0 ? 2 * mixer.index_dim : 0);
-  }
-  switch (rule) {
-    case QkNorm::kNone: return 0;
-    case QkNorm::kHeadDim: return 2 * mixer.head_dim;
-    case QkNorm::kWidth: return (mixer.heads + mixer.kv_heads) * mixer.head_dim;
-  }
-  return 0;
+/// OpenELM: heads and MLP widths grow from layer to layer.
+void scale_layer(const std::vector<std::int64_t>& values, std::size_t at, std::int64_t& field) {
+  if (at < values.size()) field = values[at];
 }
 
 }  // namespace
@@ -181,51 +137,78 @@ void append_layer(std::vector<LayerRun>& runs, const LayerRun& layer) {
   runs.push_back(layer);
 }
 
-std::vector<LayerKind> layer_kinds(ConfigReader& config, TextModel& model) {
-  const auto count = static_cast<std::size_t>(model.layers);
-  std::vector<LayerKind> kinds(count, LayerKind::kFull);
-  const std::vector<std::string> words = config.texts("layer_types");
-  if (words.empty()) {
-    if (const auto every = config.integer({"full_attention_interval"}, 1, kMostLayers)) {
-      for (std::size_t i = 0; i < count; ++i) {
-        if ((i + 1) % static_cast<std::size_t>(*every) != 0) kinds[i] = LayerKind::kLinear;
-      }
-    }
-    apply_windows(config, model, kinds);
-    return kinds;
-  }
-  if (words.size() < count) {
-    config.problem("layer_types", fmt::format("layer_types has {} entries for {} layers", words.size(), count));
-    return kinds;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto* const word = std::find_if(std::begin(kWords), std::end(kWords),
-                                          [&](const Word& known) { return known.text == words[i]; });
-    if (word == std::end(kWords)) {
-      config.problem("layer_types", fmt::format("unknown layer type {} of layer {}", quoted(words[i]), i));
-      return kinds;
-    }
-    kinds[i] = word->kind;
-  }
-  return kinds;
-}
-
-std::vector<LayerRun> read_layers(ConfigReader& config, TextModel& model) {
+std::vector<LayerRun> read_layers(ConfigReader& config, const TextModel& model) {
+  if (config.has("block_configs")) return read_blocks(config, model);
   std::vector<LayerRun> runs;
   const std::vector<LayerKind> kinds = layer_kinds(config, model);
-  const bool latent = config.has("kv_lora_rank");
-  const Mixer full = latent ? mla_shape(config) : attention_shape(config, model);
-  const std::int64_t window = config.integer({"sliding_window"}, 0, kLongestContext).value_or(0);
+  std::map<LayerKind, Mixer> shapes;
+  for (const LayerKind kind : kinds) {
+    if (!shapes.contains(kind)) shapes[kind] = mixer_shape(config, model, kind);
+  }
   const Channels channels = channel_shapes(config, model);
+  // Lists, one entry per layer, where an architecture varies.
+  const auto listed = [&](std::string_view key) {
+    return config.value_is_list(key) ? config.per_layer({key}, 1, kWidest, model.layers) : std::vector<std::int64_t>{};
+  };
+  const std::vector<std::int64_t> widths = listed("intermediate_size"), kv_heads = listed("num_key_value_heads");
+  const std::int64_t shared =
+      config.integer({"num_kv_shared_layers"}, 0, kMostLayers).value_or(0);  // trailing layers without a cache of their own
+  const bool wide = config.flag({"use_double_wide_mlp"}).value_or(false);
+  const std::vector<std::string> indexers = config.texts("indexer_types");
   if (!config.problems().errors.empty()) return runs;
+
+  std::map<std::pair<LayerKind, bool>, LayerRun> finished;  // norms and extras are the same for all layers of a kind
   for (std::size_t i = 0; i < kinds.size(); ++i) {
-    LayerRun layer{.count = 1, .mixer = full};
-    if (kinds[i] == LayerKind::kWindow) layer.mixer.window = window;
-    layer.channel = channels.is_sparse[i] ? channels.sparse : channels.dense;
-    layer.norm_parameters = model.traits.norms * norm_parameters(model.traits.norm, model.hidden) +
-                            mixer_norms(layer.mixer, model.traits.qk_norm);
+    const LayerKind kind = kinds[i];
+    const bool sparse = channels.is_sparse[i];
+    LayerRun& known = finished[{kind, sparse}];
+    if (known.count == 0) {
+      known = {.count = 1, .mixer = shapes[kind], .channel = sparse ? channels.sparse : channels.dense};
+      if (model.traits.single_half) {
+        if (kind == LayerKind::kMoeOnly) known.channel = channels.sparse;
+        else if (kind == LayerKind::kMlpOnly) known.channel = channels.dense;
+        else known.channel = {};
+      }
+      finish(config, model, known);
+    }
+    LayerRun layer = known;
+    scale_layer(widths, i, layer.channel.width);
+    scale_layer(kv_heads, i, layer.mixer.kv_heads);
+    if (i < indexers.size() && indexers[i] == "shared" && layer.mixer.index_heads > 0) {
+      // GLM-5.2: the tokens an earlier layer chose.
+      layer.mixer.index_heads = layer.mixer.index_dim = 0;
+      finish(config, model, layer);
+    }
+    if (static_cast<std::int64_t>(i) >= model.layers - shared && layer.mixer.kind == MixerKind::kAttention) {
+      layer.mixer.kind = MixerKind::kSharedKv;
+      if (wide) layer.channel.width *= 2;
+      finish(config, model, layer);
+    }
     append_layer(runs, layer);
   }
+  return runs;
+}
+
+std::vector<LayerRun> read_mtp_block(ConfigReader& config, const TextModel& model) {
+  std::vector<LayerRun> runs;
+  const Channels channels = channel_shapes(config, model);
+  const Channel channel = channels.sparse.kind == ChannelKind::kMoe ? channels.sparse : channels.dense;
+  const LayerKind kind = config.has("o_lora_rank") ? LayerKind::kWindow
+                         : config.has("index_n_heads") ? LayerKind::kSparse
+                                                       : LayerKind::kFull;
+  LayerRun layer{.count = 1, .mixer = mixer_shape(config, model, kind), .channel = channel};
+  finish(config, model, layer);
+  if (!model.traits.single_half) {
+    runs.push_back(layer);
+    return runs;
+  }
+  LayerRun first = layer, second = layer;
+  first.channel = {};
+  second.mixer = {};
+  finish(config, model, first);
+  finish(config, model, second);
+  runs.push_back(first);
+  runs.push_back(second);
   return runs;
 }
 

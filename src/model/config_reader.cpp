@@ -25,9 +25,21 @@ std::string_view kind_name(const io::Value& value) {
   return "unknown";
 }
 
+/// A number as it was written, cut: a hostile one may have a million digits.
+std::string quoted_number(const io::Value& value) {
+  std::string text = printable(value.scalar_text());
+  if (text.size() > 40) text = text.substr(0, 37) + "...";
+  return text;
+}
+
 }  // namespace
 
 const io::Value* ConfigReader::find(std::string_view key) const {
+  if (const auto dot = key.find('.'); dot != std::string_view::npos) {
+    const io::Value* inner = object_.find(key.substr(0, dot));
+    const io::Value* found = inner != nullptr ? inner->find(key.substr(dot + 1)) : nullptr;
+    return found != nullptr && !found->is_null() ? found : nullptr;
+  }
   const io::Value* value = object_.find(key);
   if (value != nullptr && !value->is_null()) return value;
   if (outer_ == nullptr) return nullptr;
@@ -48,6 +60,15 @@ void ConfigReader::problem(std::string_view key, std::string message, std::strin
 std::optional<std::int64_t> ConfigReader::whole(const io::Value& value, std::string_view key, std::int64_t least,
                                                 std::int64_t most) {
   double number = 0;
+  if (value.is_array() && !value.array().empty() && !value.array()[0].is_array()) {
+    const io::Value::Array& items = value.array();
+    for (const io::Value& item : items) {
+      if (item == items[0]) continue;
+      problem(key, fmt::format("{} differs from layer to layer, which this architecture does not support", key));
+      return std::nullopt;
+    }
+    return whole(items[0], key, least, most);
+  }
   if (value.is_integer()) {
     const std::int64_t integer = value.integer();
     if (integer >= least && integer <= most) return integer;
@@ -61,7 +82,7 @@ std::optional<std::int64_t> ConfigReader::whole(const io::Value& value, std::str
     problem(key, fmt::format("{} is {}, not a whole number", key, kind_name(value)));
     return std::nullopt;
   }
-  problem(key, fmt::format("{} is {}; expected a whole number from {} to {}", key, printable(value.scalar_text()),
+  problem(key, fmt::format("{} is {}; expected a whole number from {} to {}", key, quoted_number(value),
                            with_commas(least), with_commas(most)));
   return std::nullopt;
 }
@@ -129,6 +150,29 @@ std::vector<std::int64_t> ConfigReader::integers(std::string_view key, std::int6
     numbers.push_back(*number);
   }
   return numbers;
+}
+
+std::vector<std::int64_t> ConfigReader::per_layer(Keys keys, std::int64_t least, std::int64_t most,
+                                                  std::int64_t layers) {
+  const auto count = static_cast<std::size_t>(layers);
+  for (const std::string_view key : keys) {
+    const io::Value* value = find(key);
+    if (value == nullptr) continue;
+    if (!value->is_array()) {
+      const auto one = whole(*value, key, least, most);
+      return one ? std::vector<std::int64_t>(count, *one) : std::vector<std::int64_t>{};
+    }
+    std::vector<std::int64_t> numbers = integers(key, least, most);
+    if (numbers.size() < count) {
+      if (!value->array().empty() && numbers.empty()) return {};
+      problem(key, fmt::format("{} has {} entries for {} layers", key, numbers.size(), count));
+      return {};
+    }
+    numbers.resize(count);
+    return numbers;
+  }
+  const auto fallback = integer(keys, least, most);
+  return fallback ? std::vector<std::int64_t>(count, *fallback) : std::vector<std::int64_t>{};
 }
 
 std::vector<std::string> ConfigReader::texts(std::string_view key) {

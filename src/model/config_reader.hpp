@@ -16,7 +16,8 @@ namespace portolan::model {
 
 /// Caps of a believable model; beyond them a config is refused.
 inline constexpr std::int64_t kMostLayers = 10'000, kWidest = 10'000'000, kLargestVocabulary = 100'000'000,
-                              kMostExperts = 100'000, kLongestContext = 1'000'000'000'000;
+                              kMostExperts = 100'000, kWidestSide = 65'536,
+                              kLongestContext = 1'000'000'000'000;
 inline constexpr double kMostParameters = 1e16;
 
 using Keys = std::initializer_list<std::string_view>;
@@ -29,7 +30,8 @@ class ConfigReader {
   void set_defaults(const Traits* traits) { traits_ = traits; }
 
   /// The first of `keys` that is present and not null; then the class default of the architecture.
-  /// Out of range or not a whole number is a problem.
+  /// A key with a dot looks inside an object ("attn_config.kv_n_heads"). A list whose entries are all the same stands for
+  /// one of them. Out of range or not a whole number is a problem.
   std::optional<std::int64_t> integer(Keys keys, std::int64_t least, std::int64_t most);
   /// A number of elements along a dimension: 1 … kWidest.
   std::optional<std::int64_t> dimension(Keys keys) { return integer(keys, 1, kWidest); }
@@ -39,10 +41,20 @@ class ConfigReader {
   /// A list of whole numbers (booleans count as 0 and 1); empty when absent. A scalar is not a list and is left alone.
   std::vector<std::int64_t> integers(std::string_view key, std::int64_t least, std::int64_t most);
   std::vector<std::string> texts(std::string_view key);
+  /// One number per layer from a list or a single number; empty when no key is present.
+  std::vector<std::int64_t> per_layer(Keys keys, std::int64_t least, std::int64_t most, std::int64_t layers);
 
   /// Raw member, nullptr when absent or null; shared keys (vocabulary, tying, dtype, quantisation) are also looked for outside.
   [[nodiscard]] const io::Value* find(std::string_view key) const;
   [[nodiscard]] bool has(std::string_view key) const { return find(key) != nullptr; }
+  [[nodiscard]] bool value_is_text(std::string_view key) const {
+    const io::Value* value = find(key);
+    return value != nullptr && value->is_string();
+  }
+  [[nodiscard]] bool value_is_list(std::string_view key) const {
+    const io::Value* value = find(key);
+    return value != nullptr && value->is_array();
+  }
   void problem(std::string_view key, std::string message, std::string hint = {});
   [[nodiscard]] const io::Value& object() const { return object_; }
   [[nodiscard]] const std::string& pointer() const { return pointer_; }

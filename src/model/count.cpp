@@ -93,6 +93,8 @@ Bytes state_bytes(const Architecture& architecture, double bytes_per_element) {
                       (2.0 * static_cast<double>(m.key_heads) * static_cast<double>(m.key_dim) +
                        static_cast<double>(m.value_heads) * static_cast<double>(m.value_dim));
       }
+    } else if (m.kind == MixerKind::kShortConv) {
+      convolution = static_cast<double>(m.conv - 1) * static_cast<double>(m.inner);
     } else if (m.inner > 0) {
       state = static_cast<double>(m.inner) * static_cast<double>(m.state);
       const double groups = m.kind == MixerKind::kMamba1 ? 0.0 : static_cast<double>(m.groups);

@@ -19,7 +19,7 @@ class Collector {
   void layer(const LayerRun& run) {
     count_ = static_cast<double>(run.count);
     const Mixer& m = run.mixer;
-    if (m.kind != MixerKind::kNone) {
+    if (m.kind != MixerKind::kNone || m.cross_heads > 0) {
       elementwise("norm", 4.0 * d(h_));
       mixer(m);
       all_reduce("attention all-reduce");
@@ -107,7 +107,8 @@ class Collector {
     if (m.index_heads == 0) return;
     // The index key and the head weights are small and replicated; the queries too, so that each rank picks the same tokens.
     gemm("indexer queries", WeightClass::kAttention, m.index_heads * m.index_dim, m.q_rank > 0 ? m.q_rank : h_);
-    gemm("indexer key", WeightClass::kAttention, m.index_dim + (m.index_block > 0 ? 0 : m.index_heads), h_);
+    const std::int64_t keys = m.compress > 0 ? 4 * m.index_dim : m.index_dim;
+    gemm("indexer key", WeightClass::kAttention, keys + (m.index_block > 0 ? 0 : m.index_heads), h_);
     Operator scores{.kind = OpKind::kAttention, .name = "indexer scores"};
     scores.heads = m.index_heads;
     scores.kv_heads = 1;
@@ -125,18 +126,26 @@ class Collector {
       case MixerKind::kMamba1:
       case MixerKind::kMamba2: return state_space(m);
       case MixerKind::kGatedDelta: return gated_delta(m);
+      case MixerKind::kShortConv: return short_convolution(m);
+      case MixerKind::kLinear: return gemm("attention linear", WeightClass::kAttention, ceil_div(h_, tp_), h_);
     }
     if (m.inner > 0) state_space(m);
+    if (m.cross_heads > 0) cross_attention(m);
   }
 
   void attention(const Mixer& m) {
     const std::int64_t a = ceil_div(m.heads, tp_), k = ceil_div(m.kv_heads, tp_);
-    const std::int64_t gate = m.output_gate ? a * m.v_head_dim : 0;
     const bool own = m.kind == MixerKind::kAttention;
-    const std::int64_t key = own ? k * m.head_dim : 0;
+    const std::int64_t q = a * m.head_dim, key = own ? k * m.head_dim : 0;
     const std::int64_t value = own && !m.shared_kv_projection ? k * m.v_head_dim : 0;
-    gemm("attention qkv", WeightClass::kAttention, a * m.head_dim + key + value + gate, h_);
-    elementwise("rope", 2.0 * d((a + (own ? k : 0)) * m.head_dim));
+    const std::int64_t gate = m.output_gate ? a * m.v_head_dim : 0;
+    if (m.q_rank > 0) {
+      gemm("attention q down, kv", WeightClass::kAttention, m.q_rank + key + value + gate, h_);
+      gemm("attention q up", WeightClass::kAttention, q, m.q_rank);
+    } else {
+      gemm("attention qkv", WeightClass::kAttention, q + key + value + gate, h_);
+    }
+    elementwise("rope", 2.0 * d(q + key));
     indexer(m);
     Operator core{.kind = OpKind::kAttention, .name = "attention"};
     core.heads = a;
@@ -145,14 +154,37 @@ class Collector {
     core.d_v = m.v_head_dim;
     core.window = m.window;
     core.causal = m.causal;
-    core.sparse_top = m.index_top;
-    add(std::move(core));
-    gemm("attention out", WeightClass::kAttention, h_, a * m.v_head_dim);
-    if (m.cross_heads > 0) {
-      const std::int64_t ca = ceil_div(m.cross_heads, tp_);
-      gemm("cross attention q", WeightClass::kAttention, ca * m.cross_head_dim, h_);
-      gemm("cross attention out", WeightClass::kAttention, h_, ca * m.cross_head_dim);
+    if (m.out_rank == 0) core.sparse_top = m.index_top;
+    add(core);
+    if (m.compress > 0) {
+      gemm("compressor", WeightClass::kAttention, 2 * m.head_dim * (m.index_heads > 0 ? 2 : 1), h_);
+      core.name = "attention compressed";
+      core.window = 0;
+      core.cache_stride = m.compress;
+      core.sparse_top = m.index_top;
+      add(core);
     }
+    if (m.out_rank > 0) {
+      const std::int64_t groups = std::min(ceil_div(m.out_groups, tp_), m.out_groups);
+      gemm("attention out down", WeightClass::kAttention, m.out_rank, a * m.v_head_dim);
+      gemm("attention out up", WeightClass::kAttention, h_, groups * m.out_rank);
+    } else {
+      gemm("attention out", WeightClass::kAttention, h_, a * m.v_head_dim);
+    }
+  }
+
+  /// Queries and the way out; keys and values of the source are computed once per request (encoder_flop).
+  void cross_attention(const Mixer& m) {
+    const std::int64_t a = ceil_div(m.cross_heads, tp_);
+    gemm("cross attention q", WeightClass::kAttention, a * m.cross_head_dim, h_);
+    gemm("cross attention out", WeightClass::kAttention, h_, a * m.cross_head_dim);
+  }
+
+  void short_convolution(const Mixer& m) {
+    const std::int64_t inner = ceil_div(m.inner, tp_);
+    gemm("convolution in", WeightClass::kAttention, 3 * inner, h_);
+    elementwise("convolution", 4.0 * d(inner));
+    gemm("convolution out", WeightClass::kAttention, h_, inner);
   }
 
   void latent(const Mixer& m) {
@@ -212,7 +244,12 @@ class Collector {
     const std::int64_t hk = ceil_div(m.key_heads, tp_), hv = ceil_div(m.value_heads, tp_);
     const std::int64_t key = hk * m.key_dim, value = hv * m.value_dim;
     const double dk = d(m.key_dim), dv = d(m.value_dim), heads = d(hv), c = d(m.chunk > 0 ? m.chunk : 64);
-    gemm("linear attention in", WeightClass::kAttention, 2 * key + 2 * value + (m.fixed_decay ? 0 : 2 * hv), h_);
+    if (m.gate_rank > 0) {
+      gemm("linear attention in", WeightClass::kAttention, 2 * key + value + 2 * m.gate_rank + hv, h_);
+      gemm("linear attention gates", WeightClass::kAttention, key + value, m.gate_rank);
+    } else {
+      gemm("linear attention in", WeightClass::kAttention, 2 * key + 2 * value + (m.fixed_decay ? 0 : 2 * hv), h_);
+    }
     if (m.conv > 0) elementwise("convolution", 2.0 * d(2 * key + value));
     Operator scan{.kind = OpKind::kScan, .name = m.fixed_decay ? "lightning attention" : "gated delta rule"};
     scan.scan_flop_prefill = heads * (6.0 * dk * dv + c * (3.0 * dk + 2.0 * dv));

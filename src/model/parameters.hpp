@@ -15,20 +15,29 @@ struct LayerParameters {
 
 namespace parameters_detail {
 
+/// Attention over `cross` heads of another sequence.
+template <class Number>
+Number cross_attention(const Mixer& m, Number h) {
+  const Number d = Number(m.cross_head_dim), a = Number(m.cross_heads), k = Number(m.cross_kv_heads);
+  Number total = Number(2) * h * d * (a + k);
+  if (m.qkv_bias) total += d * (a + (m.key_bias ? Number(2) : Number(1)) * k);
+  if (m.out_bias) total += h;
+  return total;
+}
+
 template <class Number>
 Number attention(const Mixer& m, Number h) {
   const Number a = Number(m.heads), k = Number(m.kv_heads), d = Number(m.head_dim), dv = Number(m.v_head_dim);
-  const Number q = a * d, key = k * d, value = m.shared_kv_projection ? Number(0) : k * dv;
-  Number total = h * (q + key + value) + a * dv * h;
-  if (m.kind == MixerKind::kSharedKv) total = h * q + a * dv * h;
+  const bool own = m.kind == MixerKind::kAttention;
+  const Number q = a * d, key = own ? k * d : Number(0), value = own && !m.shared_kv_projection ? k * dv : Number(0);
+  Number total = h * (key + value);
+  total += m.q_rank > 0 ? h * Number(m.q_rank) + Number(m.q_rank) * q : h * q;
+  // DeepSeek-V4 §2.3.1: each of out_groups groups of heads goes to out_rank, all of them together to the hidden width.
+  total += m.out_rank > 0 ? a * dv * Number(m.out_rank) + Number(m.out_groups) * Number(m.out_rank) * h : a * dv * h;
   if (m.output_gate) total += h * a * dv;
-  if (m.qkv_bias) total += m.kind == MixerKind::kSharedKv ? q : q + key + value;
+  if (m.qkv_bias) total += q + (m.key_bias ? key : Number(0)) + value;
   if (m.out_bias) total += h;
   if (m.sinks) total += a;
-  if (m.cross_heads > 0) {
-    const Number cross = Number(m.cross_head_dim);
-    total += Number(2) * h * cross * (Number(m.cross_heads) + Number(m.cross_kv_heads));
-  }
   return total;
 }
 
@@ -51,8 +60,10 @@ Number indexer(const Mixer& m, Number h) {
   if (m.index_heads == 0) return Number(0);
   const Number heads = Number(m.index_heads), dim = Number(m.index_dim);
   const Number from = m.q_rank > 0 ? Number(m.q_rank) : h;
-  // MiniMax-M3 (blocks) scores with the queries alone; DeepSeek's indexer weighs the heads.
-  return from * heads * dim + h * dim + (m.index_block > 0 ? Number(0) : h * heads);
+  // MiniMax-M3 (blocks) scores with the queries alone; DeepSeek's indexer weighs the heads. Over compressed entries
+  // (DeepSeek-V4) two overlapping series of keys and their gates are computed.
+  const Number keys = m.compress > 0 ? Number(4) * h * dim : h * dim;
+  return from * heads * dim + keys + (m.index_block > 0 ? Number(0) : h * heads);
 }
 
 /// Dao & Gu 2024: in-projection to (z, x, B, C, dt), depthwise convolution over (x, B, C) with bias, A, D and dt bias per head.
@@ -74,12 +85,22 @@ Number mamba1(const Mixer& m, Number h) {
 template <class Number>
 Number gated_delta(const Mixer& m, Number h) {
   const Number key = Number(m.key_heads) * Number(m.key_dim), value = Number(m.value_heads) * Number(m.value_dim);
-  const Number heads = Number(m.value_heads);
-  Number total = h * Number(2) * (key + value) + value * h;
-  if (!m.fixed_decay) {
-    total += h * Number(2) * heads + (Number(2) * key + value) * Number(m.conv) + Number(2) * heads;
+  const Number heads = Number(m.value_heads), taps = (Number(2) * key + value) * Number(m.conv);
+  if (m.fixed_decay) return h * Number(2) * (key + value) + value * h;
+  if (m.gate_rank > 0) {
+    // Kimi Linear: decay per channel and output gate, each through gate_rank; beta per head; A per head, dt bias per channel.
+    const Number rank = Number(m.gate_rank);
+    return h * (Number(2) * key + value) + taps + Number(2) * h * rank + rank * (key + value) + h * heads + key + heads +
+           value * h;
   }
-  return total;
+  return h * Number(2) * (key + value) + h * Number(2) * heads + taps + Number(2) * heads + value * h;
+}
+
+/// LFM2: input gate, output gate and signal, a depthwise convolution, the way back.
+template <class Number>
+Number short_convolution(const Mixer& m, Number h) {
+  const Number inner = Number(m.inner);
+  return h * Number(3) * inner + inner * Number(m.conv) + inner * h;
 }
 
 /// A (gated) MLP between `h` and `width`, biases on request.
@@ -96,16 +117,21 @@ Number mixer_parameters(const Mixer& m, std::int64_t hidden) {
   namespace formula = parameters_detail;
   const Number h = Number(hidden);
   Number total{};
+  if (m.cross_heads > 0) total += formula::cross_attention<Number>(m, h);
   switch (m.kind) {
-    case MixerKind::kNone: break;
+    case MixerKind::kNone: return total;
     case MixerKind::kAttention:
-    case MixerKind::kSharedKv: total = formula::attention<Number>(m, h) + formula::indexer<Number>(m, h); break;
-    case MixerKind::kMla: total = formula::mla<Number>(m, h) + formula::indexer<Number>(m, h); break;
-    case MixerKind::kMamba1: return formula::mamba1<Number>(m, h);
-    case MixerKind::kMamba2: return formula::mamba2<Number>(m, h);
-    case MixerKind::kGatedDelta: return formula::gated_delta<Number>(m, h);
+    case MixerKind::kSharedKv:
+      total += formula::attention<Number>(m, h) + formula::indexer<Number>(m, h);
+      if (m.inner > 0) total += formula::mamba2<Number>(m, h);
+      return total;
+    case MixerKind::kMla: return total + formula::mla<Number>(m, h) + formula::indexer<Number>(m, h);
+    case MixerKind::kMamba1: return total + formula::mamba1<Number>(m, h);
+    case MixerKind::kMamba2: return total + formula::mamba2<Number>(m, h);
+    case MixerKind::kGatedDelta: return total + formula::gated_delta<Number>(m, h);
+    case MixerKind::kShortConv: return total + formula::short_convolution<Number>(m, h);
+    case MixerKind::kLinear: return total + h * h;
   }
-  if (m.inner > 0) total += formula::mamba2<Number>(m, h);
   return total;
 }
 
