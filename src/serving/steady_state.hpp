@@ -43,7 +43,7 @@ struct SteadyState {
 SteadyState steady_state(const cost::StepModel& step, const Workload& work, const EngineLimits& limits, double requests_per_second);
 
 /// Service level: quantile targets, unset = free.
-struct Slo { std::optional<Seconds> ttft_p95, tpot_p95, ttft_mean, tpot_mean, e2e_p95; };
+struct Slo { std::optional<Seconds> ttft_p95 = {}, tpot_p95 = {}, ttft_mean = {}, tpot_mean = {}, e2e_p95 = {}; };
 /// True when met; `miss` (if given) names the first target missed and by what factor.
 struct Miss { std::string target; double value = 0, limit = 0; };
 bool meets(const SteadyState& state, const Slo& slo, Miss* miss = nullptr);

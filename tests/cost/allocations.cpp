@@ -1,0 +1,19 @@
+// Counts allocations, to prove that a query makes none; alone in its file so that no call is inlined.
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace {
+std::atomic<std::size_t> count = 0;
+}  // namespace
+
+std::size_t allocations() { return count; }
+
+void* operator new(std::size_t size) {
+  ++count;
+  if (void* p = std::malloc(size > 0 ? size : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
