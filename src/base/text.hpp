@@ -36,6 +36,10 @@ std::string did_you_mean(std::string_view name, std::span<const std::string_view
 std::string printable(std::string_view text);
 /// The value in double quotes, printable, cut at 80 characters.
 std::string quoted(std::string_view value);
+// Exact matches, so that argument-dependent look-up never prefers std::quoted of <iomanip>.
+inline std::string quoted(const std::string& value) { return quoted(std::string_view(value)); }
+inline std::string quoted(std::string& value) { return quoted(std::string_view(value)); }
+inline std::string quoted(const char* value) { return quoted(std::string_view(value)); }
 
 /// Shortest text that reads back to the same double ("0.1", "1e+22"); "null" when not finite.
 std::string shortest(double value);

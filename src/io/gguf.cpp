@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -196,10 +197,11 @@ class Reader {
                         : "GGUF version " + std::to_string(header_.version) + " is not supported",
                     "versions 2 and 3, little-endian, are", "convert the model again");
     }
-    if (!take(tensor_count_) || !take(key_count_)) return false;
+    if (!take(tensor_count_)) return false;
     if (tensor_count_ > kMostTensors) {
       return over_limit(8, "tensor count", tensor_count_, kMostTensors);
     }
+    if (!take(key_count_)) return false;
     if (key_count_ > kMostKeys) return over_limit(16, "key count", key_count_, kMostKeys);
     return true;
   }
@@ -238,7 +240,11 @@ class Reader {
     if (!take(value)) return false;
     Value number;
     if constexpr (std::is_floating_point_v<T>) {
-      number = Value(static_cast<double>(value));  // not finite becomes null
+      // The shortest text of the type: 1e-05 as a float32 is meant as 1e-05, not as
+      // 9.999999747378752e-06. Not finite becomes null.
+      std::array<char, 40> text{};
+      const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
+      if (std::isfinite(value)) number = Value::number_text(std::string(text.data(), end.ptr));
     } else if constexpr (std::is_same_v<T, std::uint64_t>) {
       number = Value(value);
     } else {

@@ -150,9 +150,8 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
     const std::string_view what = problem.what();
     if (problem.id == 406) {
       const Place place = cursor_.next();
-      return builder_.fail_at(ErrorCode::kLimit,
-                              "number " + portolan::quoted(token) + " is out of range", place,
-                              "a number must stay below 1.8e308");
+      return builder_.fail_at(ErrorCode::kLimit, "number " + quoted(token) + " is out of range",
+                              place, "a number must stay below 1.8e308");
     }
     const std::string_view inside = lexical_problem(what);
     if (position > text_.size() && inside.empty()) {
@@ -170,8 +169,7 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
       while (end < text_.size() && !ends_token(text_, end)) ++end;
     }
     const std::string_view found = text_.substr(start, end - start);
-    return builder_.fail_at(ErrorCode::kMalformed,
-                            "unexpected " + portolan::quoted(found) + " in JSON",
+    return builder_.fail_at(ErrorCode::kMalformed, "unexpected " + quoted(found) + " in JSON",
                             place_of(text_, start), {}, hint(found, start));
   }
 
