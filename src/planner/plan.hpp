@@ -35,10 +35,14 @@ struct Plan {
   std::int64_t accelerators_per_replica = 1, replicas = 1, replicas_mean = 1;
   cost::Deployment deployment;               // serve, batch
   std::string precision, kv_precision;
+  std::string engine;                        // of the support table: "vllm", "megatron-lm"
+  serving::EngineLimits limits;              // serve, batch: what the engine is started with
+  double batch = 0;                          // serve, batch: requests in service per replica, mean
   training::Strategy training_strategy;      // train, finetune
   UsdRate usd_per_hour{0};                   // whole plan
   std::optional<Usd> usd_total;              // batch, train, finetune
   Usd usd_per_month{0};
+  std::optional<Usd> usd_per_month_scaled;   // serve with a demand curve: instances follow it hour by hour
   std::optional<double> usd_per_million_tokens, usd_per_million_output_tokens;
   std::optional<Seconds> duration, ttft_p95, tpot_p95, ttft_mean, tpot_mean;
   double output_tokens_per_second = 0;       // whole plan, served (serve) or attainable (batch, train: tokens/s)
@@ -60,6 +64,10 @@ struct Plan {
 struct Nearest { std::string what, lacked; std::optional<double> factor; std::string change; };  // what would make it feasible
 struct Rejection { Reason reason = Reason::kMemory; std::uint64_t count = 0; std::optional<Nearest> nearest; };
 
+/// A candidate model that passed, and the cheapest row it has on its own (R16).
+struct ModelOutcome { std::string model; std::optional<double> quality; std::optional<double> cost; std::string where; };
+
+/// offers = evaluated (those that are part of a row) + rejected + without_price.
 struct Coverage { std::uint64_t offers = 0, evaluated = 0, rejected = 0, without_price = 0; };
 struct Search { std::uint64_t shapes = 0, candidates = 0, evaluated = 0; double elapsed_seconds = 0; };
 
@@ -73,6 +81,7 @@ struct PlanResult {
   std::optional<Date> oldest_price_used;
   std::vector<std::string> warnings;
   std::vector<std::string> models_rejected;      // "mixtral-8x7b: quality 0.61 below 0.7"
+  std::vector<ModelOutcome> models_considered;   // in the order of the job
   [[nodiscard]] bool feasible() const { return !plans.empty(); }
 };
 

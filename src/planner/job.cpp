@@ -1,0 +1,562 @@
+#include "planner/job.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "base/units_text.hpp"
+#include "io/fields.hpp"
+#include "model/numeric_format.hpp"
+
+namespace portolan::planner {
+namespace {
+
+// Caps that no real job comes near; they keep every product below the range of a double's integers.
+constexpr double kMostTokens = 1e18, kMostRequests = 1e15, kMostRate = 1e7, kMostPerRequest = 1e8;
+constexpr double kHighestUtilisation = 0.95;  // serving.md 2.4: above it no latency is believed
+
+constexpr std::array<std::string_view, 4> kJobs{"serve", "batch", "train", "finetune"};
+
+bool is_scalar(const io::Value& value) {
+  return value.is_string() || value.is_number() || value.is_bool();
+}
+
+// Reads the text of one scalar with a parser of the quantity grammar; a problem keeps its hint.
+template <class T>
+std::optional<T> parsed(io::Fields& fields, std::string_view key,
+                        Result<T> (*parse)(std::string_view)) {
+  const io::Value* value = fields.get(key);
+  if (value == nullptr) return std::nullopt;
+  if (!is_scalar(*value)) {
+    fields.problem(key, fmt::format("{}: expected one value", key));
+    return std::nullopt;
+  }
+  Result<T> result = parse(value->scalar_text());
+  if (result) return *std::move(result);
+  fields.problem(key, fmt::format("{}: {}", key, result.error().message), result.error().hint);
+  return std::nullopt;
+}
+
+// A value that must lie above zero (and below a cap); zero and negative values are contradictions,
+// not empty constraints.
+std::optional<double> positive(io::Fields& fields, std::string_view key,
+                               std::optional<double> value, double most) {
+  if (!value) return std::nullopt;
+  if (*value > 0 && *value <= most) return value;
+  fields.problem(key, *value > most
+                          ? fmt::format("{}: {} is above the maximum {}", key, shortest(*value),
+                                        shortest(most))
+                          : fmt::format("{}: {} is not above 0", key, shortest(*value)));
+  return std::nullopt;
+}
+
+std::optional<Seconds> positive_duration(io::Fields& fields, std::string_view key) {
+  const std::optional<Seconds> value = fields.duration(key);
+  if (!value) return std::nullopt;
+  if (*value > Seconds(0) && *value <= 1000 * kYear) return value;
+  fields.problem(key, fmt::format("{}: {} is not {}", key, duration_text(*value),
+                                  *value > Seconds(0) ? "below 1000 years" : "above 0"));
+  return std::nullopt;
+}
+
+// A list of names that must not be empty or hold one twice.
+std::vector<std::string> names(io::Fields& fields, std::string_view key) {
+  const std::optional<std::vector<std::string>> list = fields.texts(key);
+  if (!list) return {};
+  if (list->empty()) {
+    fields.problem(key, fmt::format("{}: the list is empty", key),
+                   fmt::format("leave {} out to allow all of them", key));
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    if (trim((*list)[i]).empty()) fields.problem(key, fmt::format("{}: an empty name", key));
+    for (std::size_t j = 0; j < i; ++j) {
+      if (to_lower((*list)[i]) == to_lower((*list)[j])) {
+        fields.problem(key, fmt::format("{}: {} appears twice", key, quoted((*list)[i])));
+      }
+    }
+  }
+  return *list;
+}
+
+class JobReader {
+ public:
+  JobReader(const io::Value& document, io::Problems& problems)
+      : problems_(problems), top_(document, "", problems) {}
+
+  Job read() {
+    if (!top_.value().is_object()) return {};
+    const bool kind_known = read_kind();
+    read_models();
+    read_formats();
+    if (const auto name = top_.text("name")) job_.name = *name;
+    if (const auto engine = top_.text("engine")) job_.engine = to_lower(trim(*engine));
+    if (job_.engine && job_.engine->empty()) top_.problem("engine", "engine: an empty name");
+    if (const io::Value* where = top_.get("where")) read_where(*where);
+    // Which other keys make sense depends on the kind: without it every one of them would be a
+    // problem that is none.
+    if (!kind_known) return {};
+    read_traffic();
+    read_slo();
+    read_replicas();
+    read_run();
+    job_.deadline = positive_duration(top_, "deadline");
+    refuse_unless(job_.kind != JobKind::kServe, "deadline",
+                  "a serving job runs until it is stopped; for a finite amount of work use "
+                  "job: batch");
+    top_.finish();
+    return std::move(job_);
+  }
+
+ private:
+  // A key that exists, but not for this kind of job, deserves a reason and not "unknown key".
+  void refuse_unless(bool allowed, std::string_view key, std::string hint) {
+    if (allowed || top_.get(key) == nullptr) return;
+    top_.problem(key,
+                 fmt::format("{} has no meaning in a {} job", quoted(key), job_name(job_.kind)),
+                 std::move(hint));
+  }
+
+  bool read_kind() {
+    if (!top_.require("job")) return false;
+    const std::optional<std::string> text = top_.text("job");
+    if (!text) return false;
+    const auto* const found = std::find(kJobs.begin(), kJobs.end(), to_lower(*text));
+    if (found == kJobs.end()) {
+      const std::string guess = did_you_mean(*text, kJobs);
+      top_.problem("job", fmt::format("unknown job {}", quoted(*text)),
+                   guess.empty() ? "jobs: serve, batch, train, finetune" : guess);
+      return false;
+    }
+    job_.kind = static_cast<JobKind>(found - kJobs.begin());
+    return true;
+  }
+
+  void add_model(const io::Value& value, const std::string& pointer) {
+    Candidate candidate;
+    if (value.is_object()) {
+      io::Fields fields(value, pointer, problems_);
+      fields.require("name");
+      candidate.model = fields.text("name").value_or("");
+      candidate.quality = fields.number("quality", 0, 1e9);
+      fields.finish();
+      if (fields.get("name") == nullptr) return;
+    } else if (value.is_string() || value.is_number()) {
+      candidate.model = value.scalar_text();
+    } else {
+      problems_.add(value, pointer, "model: expected a name, or a mapping with name and quality",
+                    "model: [{name: llama-3.1-8b, quality: 0.73}]");
+      return;
+    }
+    if (trim(candidate.model).empty()) {
+      problems_.add(value, pointer, "model: an empty name");
+      return;
+    }
+    for (const Candidate& other : job_.models) {
+      if (to_lower(other.model) == to_lower(candidate.model)) {
+        problems_.add(value, pointer,
+                      fmt::format("model: {} appears twice", quoted(candidate.model)));
+      }
+    }
+    job_.models.push_back(std::move(candidate));
+  }
+
+  void read_models() {
+    job_.min_quality = top_.number("min_quality", 0, 1e9);
+    if (!top_.require("model")) return;
+    const io::Value* value = top_.get("model");
+    if (value == nullptr) return;
+    const std::string pointer = top_.pointer("model");
+    if (!value->is_array()) {
+      add_model(*value, pointer);
+    } else if (value->array().empty()) {
+      top_.problem("model", "model: the list is empty", "name at least one model");
+    } else {
+      for (std::size_t i = 0; i < value->array().size(); ++i) {
+        add_model(value->array()[i], pointer + "/" + std::to_string(i));
+      }
+    }
+    const bool scored = std::any_of(job_.models.begin(), job_.models.end(),
+                                    [](const Candidate& c) { return c.quality.has_value(); });
+    if (job_.min_quality && !scored && !job_.models.empty()) {
+      top_.problem("min_quality", "min_quality is set, but no model has a quality",
+                   "model: [{name: …, quality: 0.7}]");
+    }
+  }
+
+  void read_formats() {
+    job_.precision = names(top_, "precision");
+    for (const std::string& name : job_.precision) {
+      const Result<model::Format> format = model::parse_format(name);
+      if (!format) {
+        top_.problem("precision", fmt::format("precision: {}", format.error().message),
+                     format.error().hint);
+        continue;
+      }
+      const bool trains = *format == model::Format::kBf16 || *format == model::Format::kFp16 ||
+                          *format == model::Format::kFp8 || *format == model::Format::kFp32;
+      if (is_training(job_.kind) && !trains) {
+        top_.problem("precision", fmt::format("precision: {} is not trained in", quoted(name)),
+                     "bf16, fp16, fp8 or fp32; for 4-bit frozen weights use method: qlora");
+      }
+    }
+    job_.kv_precision = names(top_, "kv_precision");
+    for (const std::string& name : job_.kv_precision) {
+      const Result<double> bytes = model::kv_bytes_per_element(name);
+      if (!bytes) {
+        top_.problem("kv_precision", fmt::format("kv_precision: {}", bytes.error().message),
+                     bytes.error().hint);
+      }
+    }
+    refuse_unless(!is_training(job_.kind), "kv_precision", "training keeps no KV cache");
+  }
+
+  void read_hourly(io::Fields& fields) {
+    const io::Value* value = fields.get("hourly");
+    if (value == nullptr) return;
+    if (!value->is_array() || value->array().size() != 24) {
+      fields.problem("hourly", "hourly: expected 24 rates, one for each hour of a day",
+                     "requests per second, midnight first: hourly: [1, 1, 0.5, …]");
+      return;
+    }
+    double sum = 0;
+    for (std::size_t i = 0; i < value->array().size(); ++i) {
+      const io::Value& item = value->array()[i];
+      const Result<double> rate = is_scalar(item)
+                                      ? parse_requests_per_second(item.scalar_text())
+                                      : fail(ErrorCode::kInvalidInput, "expected a rate");
+      if (!rate || *rate < 0 || *rate > kMostRate) {
+        problems_.add(item, fmt::format("{}/{}", fields.pointer("hourly"), i),
+                      rate ? fmt::format("hourly: {} is outside 0..{}", shortest(*rate),
+                                         shortest(kMostRate))
+                           : fmt::format("hourly: {}", rate.error().message));
+        return;
+      }
+      job_.traffic.hourly.push_back(*rate);
+      sum += *rate;
+    }
+    if (sum <= 0) fields.problem("hourly", "hourly: every hour is 0");
+  }
+
+  void read_rates(io::Fields& fields) {
+    read_hourly(fields);
+    const auto rate =
+        positive(fields, "requests_per_second",
+                 parsed(fields, "requests_per_second", parse_requests_per_second), kMostRate);
+    double factor = fields.number("peak_factor", 1, 1e4).value_or(1);
+    Traffic& traffic = job_.traffic;
+    if (!traffic.hourly.empty()) {
+      if (fields.get("requests_per_second") != nullptr) {
+        fields.problem("requests_per_second",
+                       "requests_per_second and hourly are both given: which one is the demand?",
+                       "keep one; the mean of hourly is used as the mean rate");
+      }
+      double sum = 0;
+      for (const double hour : traffic.hourly) sum += hour;
+      traffic.requests_per_second = sum / 24;
+      traffic.peak_requests_per_second =
+          factor * *std::max_element(traffic.hourly.begin(), traffic.hourly.end());
+    } else if (fields.get("hourly") == nullptr && fields.require("requests_per_second") && rate) {
+      traffic.requests_per_second = *rate;
+      traffic.peak_requests_per_second = *rate * factor;
+    }
+  }
+
+  void read_traffic() {
+    const bool wanted = !is_training(job_.kind);
+    refuse_unless(wanted, "traffic", "a training job is described by tokens, sequence_length …");
+    if (!wanted || !top_.require("traffic")) return;
+    const io::Value* value = top_.get("traffic");
+    if (value == nullptr) return;
+    io::Fields fields(*value, top_.pointer("traffic"), problems_);
+    if (!value->is_object()) return;
+    if (fields.get("trace") != nullptr) {
+      fields.problem(
+          "trace", "trace: plans are sized from rates and mean lengths, traces are not read yet",
+          "give requests_per_second (or 24 hourly rates), input_tokens and output_tokens of the "
+          "trace");
+      (void)fields.get("requests_per_second");
+      (void)fields.get("input_tokens");
+      (void)fields.get("output_tokens");
+      return;
+    }
+    const bool serving = job_.kind == JobKind::kServe;
+    const auto only = [&](bool allowed, std::string_view key, std::string_view hint) {
+      if (allowed || fields.get(key) == nullptr) return;
+      fields.problem(key,
+                     fmt::format("{} has no meaning in a {} job", quoted(key), job_name(job_.kind)),
+                     std::string(hint));
+    };
+    for (const std::string_view key : {"requests_per_second", "hourly", "peak_factor"}) {
+      only(serving, key, "a batch job has requests and a deadline");
+    }
+    only(!serving, "requests", "a serving job has a rate: requests_per_second");
+    if (serving) {
+      read_rates(fields);
+    } else if (fields.require("requests")) {
+      const auto requests = positive(fields, "requests", fields.count("requests"), kMostRequests);
+      job_.traffic.requests = requests.value_or(0);
+    }
+    serving::Workload& work = job_.traffic.work;
+    fields.require("input_tokens");
+    fields.require("output_tokens");
+    work.input_tokens =
+        positive(fields, "input_tokens", fields.count("input_tokens"), kMostPerRequest)
+            .value_or(0);
+    const auto output = fields.count("output_tokens");
+    if (output && (*output < 1 || *output > kMostPerRequest)) {
+      fields.problem("output_tokens",
+                     fmt::format("output_tokens: {} is outside 1..1e8", shortest(*output)));
+    }
+    work.output_tokens = output.value_or(0);
+    work.cached_share = fields.share("cached_share").value_or(0);
+    if (work.cached_share >= 1) {
+      fields.problem("cached_share", "cached_share: at least one prompt token is always computed");
+    }
+    fields.finish();
+  }
+
+  void read_slo() {
+    refuse_unless(job_.kind == JobKind::kServe, "slo",
+                  "latency targets belong to job: serve; a batch or training job has a deadline");
+    const io::Value* value = top_.get("slo");
+    if (value == nullptr || job_.kind != JobKind::kServe) return;
+    io::Fields fields(*value, top_.pointer("slo"), problems_);
+    if (!value->is_object()) return;
+    job_.slo.ttft_p95 = positive_duration(fields, "ttft_p95");
+    job_.slo.tpot_p95 = positive_duration(fields, "tpot_p95");
+    job_.slo.ttft_mean = positive_duration(fields, "ttft_mean");
+    job_.slo.tpot_mean = positive_duration(fields, "tpot_mean");
+    job_.slo.e2e_p95 = positive_duration(fields, "e2e_p95");
+    fields.finish();
+  }
+
+  void read_replicas() {
+    const bool serving = job_.kind == JobKind::kServe;
+    refuse_unless(serving, "max_utilisation", "only a serving job queues");
+    refuse_unless(serving, "spare_replicas", "only a serving job keeps spares");
+    if (const auto share = top_.share("max_utilisation")) {
+      job_.max_utilisation = *share;
+      if (*share <= 0 || *share > kHighestUtilisation) {
+        top_.problem("max_utilisation",
+                     fmt::format("max_utilisation: {} is outside 0..{}", shortest(*share),
+                                 shortest(kHighestUtilisation)),
+                     "above 0.95 queues have no steady length");
+      }
+    }
+    if (const auto spare = top_.integer("spare_replicas", 0, 10'000)) {
+      job_.spare_replicas = static_cast<int>(*spare);
+    }
+    refuse_unless(!is_training(job_.kind), "max_accelerators_per_replica",
+                  "limit a training job with where: {max_accelerators: …}");
+    job_.max_accelerators_per_replica =
+        top_.integer("max_accelerators_per_replica", 1, 1'000'000);
+  }
+
+  // A key whose text must be one of a few words.
+  template <class T, std::size_t kCount>
+  std::optional<T> word(std::string_view key,
+                        const std::array<std::pair<std::string_view, T>, kCount>& words) {
+    const std::optional<std::string> text = top_.text(key);
+    if (!text) return std::nullopt;
+    std::string known;
+    std::vector<std::string_view> all;
+    for (const auto& [name, value] : words) {
+      if (to_lower(*text) == name) return value;
+      all.push_back(name);
+      known += (known.empty() ? "" : ", ") + std::string(name);
+    }
+    const std::string guess = did_you_mean(*text, all);
+    top_.problem(key, fmt::format("{}: unknown {}", key, quoted(*text)),
+                 guess.empty() ? "one of " + known : guess);
+    return std::nullopt;
+  }
+
+  void read_run() {
+    using training::Method;
+    using training::Optimizer;
+    const bool trains = is_training(job_.kind);
+    const bool tunes = job_.kind == JobKind::kFinetune;
+    const std::string hint = "it describes job: train and job: finetune";
+    for (const std::string_view key : {"tokens", "sequence_length", "global_batch_tokens",
+                                       "method", "lora_rank", "optimizer", "runs"}) {
+      refuse_unless(trains, key, hint);
+    }
+    if (!trains) return;
+    training::Job& run = job_.training;
+    top_.require("tokens");
+    run.tokens = positive(top_, "tokens", top_.count("tokens"), kMostTokens).value_or(0);
+    if (!tunes) {
+      top_.require("sequence_length");
+      top_.require("global_batch_tokens");
+    }
+    // A fine-tuning job may leave these out: 4,096-token samples in batches of 32.
+    run.sequence =
+        positive(top_, "sequence_length", top_.count("sequence_length"), kMostPerRequest)
+            .value_or(tunes ? 4096 : 0);
+    run.global_batch_tokens =
+        positive(top_, "global_batch_tokens", top_.count("global_batch_tokens"), kMostTokens)
+            .value_or(tunes ? 32 * run.sequence : 0);
+    if (run.global_batch_tokens > 0 && run.global_batch_tokens < run.sequence) {
+      top_.problem("global_batch_tokens",
+                   fmt::format("global_batch_tokens {} is below one sequence of {} tokens",
+                               shortest(run.global_batch_tokens), shortest(run.sequence)));
+    }
+    if (run.tokens > 0 && run.tokens < run.global_batch_tokens) {
+      top_.problem("tokens", fmt::format("tokens {} is below one global batch of {}",
+                                         shortest(run.tokens), shortest(run.global_batch_tokens)));
+    }
+    constexpr std::array<std::pair<std::string_view, Method>, 3> kMethods{
+        {{"full", Method::kFull}, {"lora", Method::kLora}, {"qlora", Method::kQlora}}};
+    run.method = word("method", kMethods).value_or(tunes ? Method::kLora : Method::kFull);
+    if (!tunes && run.method != Method::kFull) {
+      top_.problem("method", "method: adapters are trained by job: finetune, not by job: train");
+    }
+    constexpr std::array<std::pair<std::string_view, Optimizer>, 4> kOptimizers{
+        {{"adam", Optimizer::kAdamMixed},
+         {"adam-fp32", Optimizer::kAdamFp32},
+         {"adam-8bit", Optimizer::kAdam8bit},
+         {"sgd", Optimizer::kSgd}}};
+    run.optimizer = word("optimizer", kOptimizers).value_or(Optimizer::kAdamMixed);
+    if (const auto rank = top_.integer("lora_rank", 1, 65'536)) {
+      run.lora_rank = *rank;
+      if (run.method == Method::kFull) {
+        top_.problem("lora_rank", "lora_rank is set, but method is full",
+                     "method: lora, or leave lora_rank out");
+      }
+    }
+    job_.runs = top_.number("runs", 1, 1e6);
+  }
+
+  void read_purchase(io::Fields& fields) {
+    for (const std::string& name : names(fields, "purchase")) {
+      const Result<market::Purchase> purchase = market::parse_purchase(name);
+      if (purchase) {
+        job_.where.purchase.push_back(*purchase);
+      } else {
+        fields.problem("purchase", fmt::format("purchase: {}", purchase.error().message),
+                       purchase.error().hint);
+      }
+    }
+  }
+
+  void read_supply(io::Fields& fields) {
+    if (const io::Value* quotas = fields.get("quotas")) {
+      const std::string pointer = fields.pointer("quotas");
+      io::Fields each(*quotas, pointer, problems_);
+      if (quotas->is_object()) {
+        for (const io::Value::Member& member : quotas->object()) {
+          const auto count = each.integer(member.first, 0, 1'000'000'000);
+          if (count) job_.where.quotas.push_back({member.first, static_cast<double>(*count)});
+        }
+      }
+    }
+    const io::Value* sold_out = fields.get("sold_out");
+    if (sold_out == nullptr) return;
+    if (!sold_out->is_array()) {
+      fields.problem("sold_out", "sold_out: expected a list of {provider, region, gpu}",
+                     "sold_out: [{provider: lambda, gpu: h100-sxm}]");
+      return;
+    }
+    for (std::size_t i = 0; i < sold_out->array().size(); ++i) {
+      const std::string pointer = fmt::format("{}/{}", fields.pointer("sold_out"), i);
+      io::Fields entry(sold_out->array()[i], pointer, problems_);
+      if (!sold_out->array()[i].is_object()) continue;
+      SoldOut fact{.provider = entry.text("provider").value_or(""),
+                   .region = entry.text("region").value_or(""),
+                   .gpu = entry.text("gpu").value_or("")};
+      entry.finish();
+      if (fact.provider.empty() && fact.region.empty() && fact.gpu.empty()) {
+        problems_.add(sold_out->array()[i], pointer, "sold_out: an entry without any key would "
+                      "exclude everything");
+      } else {
+        job_.where.sold_out.push_back(std::move(fact));
+      }
+    }
+  }
+
+  void read_caps(io::Fields& fields) {
+    WhereToLook& where = job_.where;
+    where.max_usd_per_hour = fields.usd_per_hour("max_usd_per_hour");
+    if (where.max_usd_per_hour && !(*where.max_usd_per_hour > UsdRate(0))) {
+      fields.problem("max_usd_per_hour", "max_usd_per_hour: nothing costs 0 or less",
+                     "leave it out for no limit");
+    }
+    where.max_usd_total = parsed(fields, "max_usd_total", parse_usd);
+    if (where.max_usd_total && !(*where.max_usd_total > Usd(0))) {
+      fields.problem("max_usd_total", "max_usd_total: nothing costs 0 or less",
+                     "leave it out for no limit");
+    }
+    if (where.max_usd_total && job_.kind == JobKind::kServe) {
+      fields.problem("max_usd_total", "max_usd_total has no meaning in a serving job",
+                     "a serving job has no end; use max_usd_per_hour");
+    }
+    constexpr std::int64_t kMost = 1'000'000'000;
+    if (const auto most = fields.integer("max_accelerators", 1, kMost)) {
+      where.max_accelerators = static_cast<double>(*most);
+    }
+    if (const auto most = fields.integer("max_nodes", 1, kMost)) {
+      where.max_nodes = static_cast<double>(*most);
+    }
+    if (const auto age = positive_duration(fields, "max_price_age")) {
+      where.max_price_age_days = static_cast<std::int32_t>(std::floor(age->in(kDay)));
+    }
+  }
+
+  void read_where(const io::Value& value) {
+    io::Fields fields(value, top_.pointer("where"), problems_);
+    if (!value.is_object()) return;
+    WhereToLook& where = job_.where;
+    where.providers = names(fields, "providers");
+    where.exclude_providers = names(fields, "exclude_providers");
+    for (const std::string& name : where.providers) {
+      const bool both = std::any_of(
+          where.exclude_providers.begin(), where.exclude_providers.end(),
+          [&](const std::string& other) { return to_lower(other) == to_lower(name); });
+      if (both) {
+        fields.problem("exclude_providers",
+                       fmt::format("{} is in providers and in exclude_providers", quoted(name)),
+                       "keep one of the two");
+      }
+    }
+    where.regions = names(fields, "regions");
+    where.countries = names(fields, "countries");
+    where.gpus = names(fields, "gpus");
+    read_purchase(fields);
+    read_caps(fields);
+    where.announced = fields.boolean("announced").value_or(false);
+    for (const std::string& link : names(fields, "interconnect")) {
+      if (to_lower(link) == "nvlink") {
+        where.need_scale_up_link = true;
+      } else if (to_lower(link) == "rdma") {
+        where.need_rdma = true;
+      } else {
+        fields.problem("interconnect", fmt::format("interconnect: unknown {}", quoted(link)),
+                       "nvlink (any scale-up link inside the node) or rdma (between nodes)");
+      }
+    }
+    read_supply(fields);
+    fields.finish();
+  }
+
+  io::Problems& problems_;
+  io::Fields top_;
+  Job job_;
+};
+
+}  // namespace
+
+std::string_view job_name(JobKind kind) { return kJobs[static_cast<std::size_t>(kind)]; }
+
+Result<Job> read_job(const io::Value& document, const std::string& file) {
+  io::Problems problems{.file = file, .errors = {}};
+  Job job = JobReader(document, problems).read();
+  if (problems.errors.empty()) return job;
+  return fail(combine(std::move(problems.errors), file.empty() ? "the job" : file));
+}
+
+}  // namespace portolan::planner
