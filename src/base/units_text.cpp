@@ -120,18 +120,14 @@ std::optional<double> scaled(const std::string& number, int exponent) {
   return parse_double(number.substr(0, e) + 'e' + std::to_string(own + exponent));
 }
 
-// The power of ten a factor stands for, or -1 when it is not one.
-int decimal_exponent(double factor) {
-  int exponent = 0;
-  for (double power = 1; power <= factor; power *= 10, ++exponent) {
-    if (power == factor) return exponent;
-  }
-  return -1;
-}
-
+// number × factor; where the factor is a power of ten, rounded once.
 std::optional<double> times(const std::string& number, double factor) {
-  const int exponent = decimal_exponent(factor);
-  if (exponent >= 0) return scaled(number, exponent);
+  static constexpr std::array<double, 10> kPowers{1e-9, 1e-6, 1e-3, 1,    1e3,
+                                                  1e6,  1e9,  1e12, 1e15, 1e18};
+  const auto power = std::find(kPowers.begin(), kPowers.end(), factor);
+  if (power != kPowers.end()) {
+    return scaled(number, 3 * static_cast<int>(power - kPowers.begin()) - 9);
+  }
   const std::optional<double> value = scaled(number, 0);
   if (!value || !std::isfinite(*value * factor)) return std::nullopt;
   return *value * factor;
