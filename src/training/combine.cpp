@@ -61,7 +61,7 @@ bool Compiled::legal(const Strategy& s, std::int64_t accelerators) const {
   const int m = microbatches(s.dp, s.microbatch);
   if (m == 0) return false;
   if (s.virtual_stages > 1) {
-    if (s.pp == 1 || m % s.pp != 0 || std::fmod(layer_count, static_cast<double>(s.pp) * s.virtual_stages) != 0) return false;
+    if (s.pp == 1 || m % s.pp != 0 || static_cast<double>(s.pp) * s.virtual_stages > layer_count) return false;
   }
   return accelerators <= fast_domain || machine.network.raw() > 0;
 }
@@ -70,19 +70,20 @@ StageSet Compiled::stage_set(int pp, int virtual_stages) const {
   StageSet set{.pp = pp, .virtual_stages = virtual_stages, .stages = {}, .counts = {}};
   const std::size_t kinds = classes.size(), layers = class_of_layer.size();
   const auto p = static_cast<std::size_t>(pp), v = static_cast<std::size_t>(virtual_stages);
-  // Uneven stages give the remainder to the middle first, the last stage with its head comes last.
-  std::vector<std::size_t> lengths(p * v, layers / (p * v));
-  std::size_t rest = layers % (p * v);
-  for (std::size_t i = 1; i + 1 < p && rest > 0; ++i, --rest) ++lengths[i];
-  if (rest > 0) ++lengths[0];  // rest is at most p − 1, so the last stage never gets one
-  std::vector<std::size_t> begin(p * v + 1, 0);
-  for (std::size_t i = 0; i < p * v; ++i) begin[i + 1] = begin[i] + lengths[i];
+  // Uneven chunks give the remainder to the middle; the first, then the last, which work on the ends too, stay light.
+  const std::size_t chunks = p * v;
+  std::vector<std::size_t> lengths(chunks, layers / chunks);
+  std::size_t rest = layers % chunks;
+  for (std::size_t i = 1; i + 1 < chunks && rest > 0; ++i, --rest) ++lengths[i];
+  if (rest > 0) ++lengths[0];
+  std::vector<std::size_t> begin(chunks + 1, 0);
+  for (std::size_t i = 0; i < chunks; ++i) begin[i + 1] = begin[i] + lengths[i];
 
   std::vector<double> counts(kinds);
   for (std::size_t i = 0; i < p; ++i) {
     std::fill(counts.begin(), counts.end(), 0.0);
     double total = 0;
-    for (std::size_t chunk = i; chunk < p * v; chunk += p) {
+    for (std::size_t chunk = i; chunk < chunks; chunk += p) {
       for (std::size_t layer = begin[chunk]; layer < begin[chunk + 1]; ++layer) counts[class_of_layer[layer]] += 1;
       total += static_cast<double>(lengths[chunk]);
     }

@@ -23,13 +23,32 @@ double d(std::int64_t x) { return static_cast<double>(x); }
 constexpr std::int64_t kProbeLayers = 1000;
 constexpr int kLargestTensorSplit = 64;
 
+// NVFP4: half a byte and one fp8 scale per 16 values.
+constexpr double kFp4Bytes = 0.5625;
+
+/// Arithmetic narrower than 16 bit: activations are quantised on the way.
+bool is_low(model::Compute compute) { return compute == model::Compute::kFp8 || compute == model::Compute::kFp4; }
+
+std::string_view compute_name(model::Compute compute) {
+  switch (compute) {
+    case model::Compute::kFp32: return "fp32";
+    case model::Compute::kTf32: return "tf32";
+    case model::Compute::kBf16: return "16-bit";
+    case model::Compute::kFp8: return "fp8";
+    case model::Compute::kFp4: return "fp4";
+    case model::Compute::kInt8: return "int8";
+  }
+  return "such";
+}
+
 Product product_of(const Operator& op, const Compiled& compiled) {
   Product product;
   product.linear = {.n = d(op.n), .k = d(op.k)};
-  const bool low = compiled.job.compute == model::Compute::kFp8 && op.weights != model::WeightClass::kRouter;
-  product.linear.compute = low ? model::Compute::kFp8 : compiled.job.compute == model::Compute::kFp8 ? model::Compute::kBf16 : compiled.job.compute;
-  product.linear.weight_bytes = product.linear.input_bytes = low ? 1 : 2;
-  product.linear.quantises_input = low;
+  const bool low = is_low(compiled.job.compute);
+  const bool quantised = low && op.weights != model::WeightClass::kRouter;
+  product.linear.compute = low && !quantised ? model::Compute::kBf16 : compiled.job.compute;
+  product.linear.weight_bytes = product.linear.input_bytes = quantised ? (compiled.job.compute == model::Compute::kFp4 ? kFp4Bytes : 1) : 2;
+  product.linear.quantises_input = quantised;
   product.count = op.count / d(kProbeLayers);
   if (op.kind == OpKind::kGroupedGemm) {
     product.experts = d(op.experts);
@@ -101,7 +120,7 @@ ShardedClass shard_class(const Compiled& compiled, const LayerClass& layer, cons
                      .sequence_parallel = compiled.job.stack.sequence_parallel,
                      .flash_attention = compiled.job.stack.flash_attention,
                      .dropout = compiled.job.stack.dropout,
-                     .fp8 = compiled.job.compute == model::Compute::kFp8,
+                     .fp8 = is_low(compiled.job.compute),
                      .sequence = compiled.job.sequence};
   result.activations = layer_activations(layer.mixer, layer.channel, source.hidden, how);
   how.expert_imbalance = compiled.job.stack.expert_imbalance;
@@ -143,7 +162,7 @@ Result<void> check(const Architecture& architecture, const cost::Machine& machin
   }
   if (machine.rate(job.compute).peak.raw() <= 0) {
     return fail(Error{.code = ErrorCode::kInfeasible,
-                      .message = fmt::format("{} has no {} arithmetic", machine.node.accelerator->id, job.compute == model::Compute::kFp8 ? "fp8" : "such"),
+                      .message = fmt::format("{} has no {} arithmetic", machine.node.accelerator->id, compute_name(job.compute)),
                       .where = {}, .why = "precision_unsupported", .hint = "train in bf16, or name an accelerator with it", .also = {}});
   }
   return {};
