@@ -39,7 +39,7 @@ std::vector<Offer> replayed(const std::vector<Offer>& history, const std::vector
   std::set<decltype(market_key(history.front()))> superseded;
   for (const Offer& offer : current) superseded.insert(market_key(offer));
   std::map<std::tuple<std::string_view, std::string_view, std::string_view, std::string_view,
-                      double, Purchase>,
+                      double, Purchase, bool>,
            const Offer*>
       newest;
   for (const Offer& offer : history) {
@@ -48,8 +48,9 @@ std::vector<Offer> replayed(const std::vector<Offer>& history, const std::vector
         days_between(*offer.observed.latest, date) > kReplayDays) {
       continue;
     }
-    const Offer*& kept = newest[{offer.provider, offer.sku, offer.region, offer.accelerator_raw,
-                                 offer.count, offer.purchase}];
+    const std::string_view id = offer.accelerator->id;
+    const Offer*& kept = newest[{offer.provider, offer.sku, offer.region, id, offer.count,
+                                 offer.purchase, offer.gpu_component_only}];
     if (kept == nullptr || kept->observed.latest < offer.observed.latest) kept = &offer;
   }
   std::vector<Offer> out;
@@ -73,7 +74,9 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::as_of(Date date) const {
   Data data = *data_;
   std::erase_if(data.offers, [&](const Offer& o) { return !known_on(o.observed, date); });
   std::erase_if(data.api_prices, [&](const ApiPrice& price) {
-    return price.flags.find("undated") != std::string::npos || !known_on(price.observed, date);
+    const bool announced = price.effective_from && *price.effective_from <= date;
+    return price.flags.find("undated") != std::string::npos ||
+           !(announced || known_on(price.observed, date));
   });
   for (Offer& offer : replayed(data_->history, data.offers, date)) {
     data.offers.push_back(std::move(offer));

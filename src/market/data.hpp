@@ -45,7 +45,7 @@ struct Catalogue::Data {
 };
 
 /// Provider, upstream, SKU, region, zone, zone id, accelerator, count, purchase, price, source,
-/// dates.
+/// dates, host, flags: total but for identical rows.
 bool offer_before(const Offer& a, const Offer& b);
 
 }  // namespace portolan::market

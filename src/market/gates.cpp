@@ -295,6 +295,13 @@ void compare_counts(Rows& rows, GateCounts& counts) {
   }
 }
 
+// Set aside because of its price, not because its machine is unknown.
+bool price_doubted(const Offer& offer) {
+  constexpr std::array<std::string_view, 4> kPriceGates{"V2 ", "V5 ", "V7 ", "V10 "};
+  return std::ranges::any_of(kPriceGates,
+                             [&](std::string_view gate) { return offer.gate.starts_with(gate); });
+}
+
 // V6: one SKU across the regions of one provider, government regions apart.
 void compare_regions(Rows& rows, GateCounts& counts) {
   for (auto& [key, group] : grouped(rows, [](const GateRow& row) {
@@ -318,7 +325,7 @@ void compare_regions(Rows& rows, GateCounts& counts) {
     for (GateRow* row : group) {
       if (!price_of(*row) || ratio(highest, *price_of(*row)) <= 1.8) continue;
       low.push_back(row);
-      agreed = agreed || row->offer.standing == Standing::kQuarantined;
+      agreed = agreed || price_doubted(row->offer);
     }
     for (GateRow* row : low) {
       flag(row->offer, "v6_regional_low");

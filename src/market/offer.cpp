@@ -49,7 +49,8 @@ bool offer_before(const Offer& a, const Offer& b) {
   const std::string_view id_b = b.accelerator != nullptr ? b.accelerator->id : std::string_view();
   const auto rest = [](const Offer& o) {
     return std::tie(o.accelerator_raw, o.count, o.purchase, o.gpu_component_only, o.usd_per_hour,
-                    o.source, o.revision, o.observed.earliest, o.observed.latest);
+                    o.source, o.revision, o.observed.earliest, o.observed.latest, o.vcpus, o.memory,
+                    o.flags);
   };
   return id_a != id_b ? id_a < id_b : rest(a) < rest(b);
 }

@@ -65,6 +65,9 @@ OfferSelection select_offers(const Catalogue& catalogue, const OfferQuery& query
     if (offer.standing != Standing::kAccepted) {
       ++selection.quarantined;
       if (!query.include_quarantined) continue;
+    } else if (offer.gpu_component_only) {
+      ++selection.components;
+      if (!query.include_quarantined) continue;
     }
     selection.offers.push_back(&offer);
   }

@@ -28,17 +28,19 @@ Result<GpuFilter> parse_gpu_filter(std::string_view text,
 
 enum class OfferSort : std::uint8_t { kPrice, kGpuPrice, kAge };
 struct OfferQuery {
-  GpuFilter gpu;
-  std::vector<std::string> providers, regions;  // regions are globs ("us-*")
-  std::vector<Purchase> purchase;               // empty = all
-  std::optional<UsdRate> max_price;             // per instance hour
-  std::optional<std::int32_t> max_age_days;
+  GpuFilter gpu = {};
+  std::vector<std::string> providers = {}, regions = {};  // regions are globs ("us-*")
+  std::vector<Purchase> purchase = {};                    // empty = all
+  std::optional<UsdRate> max_price = {};                  // per instance hour
+  std::optional<std::int32_t> max_age_days = {};
   bool include_quarantined = false;
   OfferSort sort = OfferSort::kPrice;
 };
 struct OfferSelection {
   std::vector<const Offer*> offers;  // sorted, total order
   std::size_t matched = 0, without_price = 0, quarantined = 0, hidden_by_age = 0;
+  std::size_t components = 0;  // attachable accelerators without their host: no price of a machine,
+                               // hidden like quarantined rows
 };
 OfferSelection select_offers(const Catalogue& catalogue, const OfferQuery& query);
 

@@ -39,6 +39,10 @@ def instance_of(note):
 
 def build(folder, aliases):
     rows, seen, unknown = [], set(), {}
+    sizes = {}  # machine type -> number of accelerators, where a collection says
+    for row in read_csv(folder, "economics", "seed_tables", "cloud_gpu_prices_2023q1.csv"):
+        if row["source"].startswith("github") and row["instance"] and row["gpu_count"]:
+            sizes[instance_of(row["instance"])] = row["gpu_count"]
 
     def add(provider, raw, sku, region, count, price, instance_price, purchase, date, flags,
             source, revision):
@@ -99,10 +103,13 @@ def build(folder, aliases):
         if not row["date"]:
             continue
         flags = ["not_a_sale_price"] if "not a real sale" in row["notes"] else []
+        # "gpus" is 1 where the source divided a machine's price: the machine's number counts.
+        sku = instance_of(row["notes"])
+        count = sizes.get(sku, row["gpus"])
         for purchase, column in PURCHASES[:3]:
-            add(row["vendor"], row["hardware"], instance_of(row["notes"]), row["location"],
-                row["gpus"], row[f"usd_per_chip_hour_{column}"], "", purchase, row["date"],
-                flags, "epoch-prices", "263c40a")
+            add(row["vendor"], row["hardware"], sku, row["location"], count,
+                row[f"usd_per_chip_hour_{column}"], "", purchase, row["date"], flags,
+                "epoch-prices", "263c40a")
 
     rows.sort(key=lambda r: (r["provider"], r["accelerator_id"], r["sku"], r["region"],
                              r["count"], r["purchase"], r["observed_earliest"],

@@ -155,7 +155,7 @@ def build(folder, aliases):
         if scope == "gpu_component":
             sku = row["accelerator_raw"]
         if "derived_per_chip" in flags:
-            scope, sku = "derived", row["accelerator_raw"]
+            scope, sku = "derived", row["accelerator_raw"] + "/chip"
         if row["source"] == "github.com/skypilot-org/skypilot/pull/9156":
             flags.append("prices_from_pull_request")
         count = COUNTS.get(row["gpu_count"], row["gpu_count"])
