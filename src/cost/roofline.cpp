@@ -18,7 +18,8 @@ constexpr double kElementwiseShare = 0.8;
 // Chunked scans are chains of small products and never fill the tensor cores: best of the public
 // gated-delta and Mamba-2 tables is 0.15-0.3 of the bf16 peak.
 constexpr double kScanComputeShare = 0.2;
-constexpr double kScanFloors = 4;  // kernels of one chunked scan
+constexpr double kScanFloors = 4;    // kernels of one chunked scan
+constexpr double kUpdateFloors = 3;  // split and gating, normalisation, state update
 // Sequences rise in blocks of this many queries and keys (section 6.5).
 constexpr double kAttentionBlock = 128;
 // MLA decode, H100 and B200 tables: share of bandwidth at long context; its floor over plain decode.
@@ -120,10 +121,10 @@ KernelTime gemm_time(const Machine& machine, const Linear& linear, double m) {
   t.memory = t.bytes / share;
   t.floor = machine.launch.raw();
   if (linear.quantises_input) {
-    // Reads 16 bit, writes 8 or 4; engines fuse it with the norm or activation before, so no floor of its own.
+    // A kernel of its own that reads 16 bit and writes 8 or 4 (section 6.2: the term max(t_q0, 3mk/(e_q W))).
     const double pass = m * linear.k * (2.0 + linear.input_bytes);
     t.bytes += pass;
-    t.floor += pass / (kElementwiseShare * machine.bandwidth.raw());
+    t.floor += std::max(machine.launch.raw(), pass / (kElementwiseShare * machine.bandwidth.raw()));
   }
   return finish(machine, t, machine.rate(linear.compute).peak.raw(), machine.knee);
 }
@@ -135,17 +136,27 @@ KernelTime grouped_time(const Machine& machine, const Experts& experts, double t
   const double rows = fed * experts.top_k * experts.experts / experts.experts_total;
   const Linear& one = experts.linear;
   const GroupedShares shares = grouped_shares(experts.format, one.compute);
-  // Section 6.7: the fullest of ep ranks under power_law_1.01 routing, medians 1.05, 1.12, 1.16 at 1, 4, 8 ranks.
+  // Section 6.7: the fullest of ep ranks under power_law_1.01 routing, medians 1.05, 1.12, 1.16 at 1, 4, 8 ranks. On one
+  // rank only the tiles are uneven; the bytes are those of the experts touched.
   const double ranks = std::max(1.0, experts.experts_total / std::max(1.0, experts.experts));
-  const double skew = 1.05 + 0.037 * std::log2(ranks);
+  const double skew = 1.05 + 0.037 * std::log2(ranks), byte_skew = 1.0 + 0.037 * std::log2(ranks);
   KernelTime t;
   t.flop = 2.0 * rows * one.n * one.k;
   t.bytes = touched * one.weight_bytes * one.n * one.k + rows * (one.input_bytes * one.k + 2.0 * one.n);
   t.compute = skew * t.flop / (machine.rate(one.compute).peak.raw() * shares.compute * machine.rate(one.compute).efficiency /
                                std::max(0.01, machine.rate(model::Compute::kBf16).efficiency));
-  t.memory = skew * t.bytes / (shares.bandwidth * machine.bandwidth.raw());
+  t.memory = byte_skew * t.bytes / (shares.bandwidth * machine.bandwidth.raw());
   t.floor = shares.floor_us * 1e-6 * machine.launch.raw() / 2.6e-6;
   return finish(machine, t, machine.rate(one.compute).peak.raw(), kGroupedKnee);
+}
+
+KernelTime sampler_time(const Machine& machine, double vocabulary, double positions) {
+  if (positions <= 0) return {};
+  constexpr double kBytesPerLogit = 7.0, kKernels = 9.0;
+  KernelTime t = elementwise_time(machine, kBytesPerLogit * vocabulary * positions);
+  t.seconds += (kKernels - 1.0) * machine.launch.raw();
+  t.floor += (kKernels - 1.0) * machine.launch.raw();
+  return t;
 }
 
 KernelTime elementwise_time(const Machine& machine, double bytes) {
@@ -239,7 +250,7 @@ KernelTime scan_decode_time(const Machine& machine, const model::Operator& op, d
   t.bytes = requests * (kStateBytes * op.scan_state_elements + 2.0 * op.scan_io_elements);
   t.compute = t.flop / (machine.rate(model::Compute::kBf16).peak.raw() * kScanComputeShare);
   t.memory = t.bytes / (kElementwiseShare * machine.bandwidth.raw());
-  t.floor = machine.launch.raw() * std::min(1.0, requests);
+  t.floor = kUpdateFloors * machine.launch.raw() * std::min(1.0, requests);
   return finish_attention(machine, t);
 }
 

@@ -85,6 +85,12 @@ Bound StepTime::bound() const {
   return static_cast<Bound>(std::max_element(by_bound.begin(), by_bound.end()) - by_bound.begin());
 }
 
+void StepModel::Row::add(double count, const KernelTime& t) {
+  seconds[t.compute > t.memory ? 0 : 1] += count * (t.seconds - t.floor);
+  seconds[3] += count * t.floor;
+  seconds[4] += count * t.active;
+}
+
 double StepModel::Table::knot(std::size_t index) {
   for (std::size_t e = 0; e < kOctaves; ++e) {
     if (index < kOffsets[e + 1]) {
@@ -144,7 +150,12 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture, co
 
   for (std::size_t i = 0; i < step.operators_.size(); ++i) {
     const model::Operator& op = step.operators_[i];
-    if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) continue;
+    if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) {
+      for (std::size_t k = 0; k < Table::kKnots && architecture.causal && architecture.lm_head; ++k) {
+        step.layers_.rows[k].add(op.count, cache_write_time(machine, op, deployment.kv_bytes_per_element, Table::knot(k)));
+      }
+      continue;
+    }
     const TokenPrice price(machine, op, step.formats_[i], step.weight_bytes_[i], deployment);
     Table& table = op.sampled ? step.head_ : step.layers_;
     for (std::size_t k = 0; k < Table::kKnots; ++k) {
@@ -153,6 +164,10 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture, co
       for (std::size_t b = 0; b < 4; ++b) row.seconds[b] += op.count * priced.by_bound[b];
       row.seconds[4] += op.count * priced.kernel.active;
     }
+  }
+  step.vocabulary_ = architecture.lm_head && architecture.causal ? static_cast<double>(architecture.vocab) : 0.0;
+  for (std::size_t k = 0; k < Table::kKnots && step.vocabulary_ > 0; ++k) {
+    step.head_.rows[k].add(1.0, sampler_time(machine, step.vocabulary_, Table::knot(k)));
   }
   return step;
 }
@@ -168,12 +183,8 @@ StepTime StepModel::time(const Batch& batch) const {
     const model::Operator& op = operators_[i];
     const KernelTime decode = decode_time(machine_, op, deployment_.kv_bytes_per_element, batch);
     const KernelTime prefill = prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
-    for (const KernelTime* t : {&decode, &prefill}) {
-      const std::size_t bound = t->compute > t->memory ? 0 : 1;
-      body.seconds[bound] += op.count * (t->seconds - t->floor);
-      body.seconds[3] += op.count * t->floor;
-      body.seconds[4] += op.count * t->active;
-    }
+    body.add(op.count, decode);
+    body.add(op.count, prefill);
   }
   if (batch.sampled > 0) {
     head_.add_to(head, batch.sampled);
@@ -252,6 +263,8 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
       add(op.name + " (decode)", op.count, decode, bound_of(decode));
       const KernelTime prefill = prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
       add(op.name + " (prefill)", op.count, prefill, bound_of(prefill));
+      const KernelTime write = vocabulary_ > 0 ? cache_write_time(machine_, op, deployment_.kv_bytes_per_element, std::max(1.0, tokens)) : KernelTime{};
+      add("cache write", op.count, write, bound_of(write));
       continue;
     }
     const TokenPrice price(machine_, op, formats_[i], weight_bytes_[i], deployment_);
@@ -262,6 +275,10 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
       const Priced priced = price(std::max(1.0, batch.sampled));
       add(op.name, op.count * std::min(1.0, batch.sampled), priced.kernel, priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
     }
+  }
+  if (vocabulary_ > 0 && batch.sampled > 0) {
+    const KernelTime t = sampler_time(machine_, vocabulary_, std::max(1.0, batch.sampled));
+    add("sampler", std::min(1.0, batch.sampled), t, bound_of(t));
   }
   if (deployment_.pp > 1) {
     KernelTime hops;

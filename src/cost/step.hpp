@@ -18,6 +18,8 @@
 
 namespace portolan::cost {
 
+struct KernelTime;
+
 /// How one replica is laid out and stored.
 struct Deployment {
   int tp = 1, pp = 1, ep = 1;
@@ -81,6 +83,7 @@ class StepModel {
   /// Seconds by Bound, then seconds of full board power.
   struct Row {
     std::array<double, 5> seconds{};
+    void add(double count, const KernelTime& t);
   };
   /// Knots 2^e (1 + i/2^s): found from the bits of a double, linear between.
   class Table {
@@ -102,6 +105,7 @@ class StepModel {
   Table layers_, head_;                       // over tokens of the step, over sampled positions
   double hidden_ = 0;
   double layer_count_ = 0;
+  double vocabulary_ = 0;                     // 0: nothing is sampled and nothing cached (encoders)
   double share_with_head_ = 1, share_without_ = 1;  // of the layers on the stage that has the head, and on the largest other
   std::int64_t crossings_ = 0;                // pipeline boundaries between nodes
 };

@@ -71,9 +71,16 @@ PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens,
   return {.sum = inner * near + static_cast<double>(crossings) * far, .slowest = std::max(inner > 0 ? near : 0.0, far)};
 }
 
+KernelTime cache_write_time(const Machine& machine, const model::Operator& op, double kv_bytes, double tokens) {
+  if (op.kind == OpKind::kScan || op.d_v == 0) return {};
+  const double elements = op.kind == OpKind::kMla ? static_cast<double>(op.kv_rank + op.rope_dim) : static_cast<double>(op.kv_heads * (op.d_qk + op.d_v));
+  return elementwise_time(machine, tokens * elements * (kActivationBytes + kv_bytes));
+}
+
 double visible_host(const EngineOverhead& engine, double busy, double layers, const Batch& batch) {
-  const double host = engine.per_step.raw() + engine.per_layer.raw() * layers + engine.per_request.raw() * (batch.decode_requests + batch.prefill_requests);
-  return engine.async_scheduling ? std::max(0.0, host - busy) : host;
+  const double always = engine.per_step.raw() + engine.per_request.raw() * (batch.decode_requests + batch.prefill_requests);
+  const double launches = engine.per_layer.raw() * layers;
+  return always + (engine.async_scheduling ? std::max(0.0, launches - busy) : launches);
 }
 
 Joules replica_energy(Watts limit, double active, const StepTime& time, const Deployment& deployment) {

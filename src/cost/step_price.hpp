@@ -42,7 +42,11 @@ struct PipelineHops {
 };
 PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens, const Deployment& deployment, std::int64_t crossings);
 
-/// Host time that the accelerator does not hide (cost-model.md §11.2).
+/// Writing the new keys and values (or latents) of `tokens` tokens into the cache, one kernel per layer.
+KernelTime cache_write_time(const Machine& machine, const model::Operator& op, double kv_bytes, double tokens);
+
+/// Host time that the accelerator does not hide (cost-model.md §11.2): input preparation and sampling output show in every
+/// step; launching the layers runs ahead of the accelerator and shows only where it is the longer of the two.
 double visible_host(const EngineOverhead& engine, double busy, double layers, const Batch& batch);
 
 /// P = idle + (limit - idle) · active share (cost-model.md §12), over all accelerators of the replica.
