@@ -108,13 +108,21 @@ struct Architecture {
   Format unquantised = Format::kBf16;      // embeddings, head, norms, router, and what `modules_to_not_convert` names
   bool quantised_attention = true, quantised_experts = true, quantised_head = false;
   bool quantised_mlp = true;               // dense MLPs and shared experts
-  std::optional<Format> expert_weights;    // routed experts when they differ from the bulk (DeepSeek-V4: fp4 experts, fp8 elsewhere)
+  // Classes stored in another format than the bulk (mixed checkpoints: fp8 attention beside fp4 experts).
+  std::optional<Format> attention_weights, mlp_weights, expert_weights, head_weights;
   std::string dtype_name;                  // the checkpoint's own, for messages
   std::optional<std::uint64_t> exact_weight_bytes;  // from tensor headers
 
   Coverage coverage = Coverage::kOperators;
   std::vector<std::string> notes;          // warnings a user must see
   [[nodiscard]] std::int64_t layer_count() const;
+};
+
+/// A row of the reference article's table of models (R13): published training FLOP, and which of its columns apply.
+struct ArticleRow {
+  double training_flop = 0;
+  bool text = false, decoder_only = false;  // unit is a text token; prompt and answer both count in full
+  std::string source, date;
 };
 
 /// A model as a user names it: identity, published facts, and the architecture.
@@ -126,6 +134,7 @@ struct Model {
   std::optional<double> published_parameters, published_active_parameters;
   std::string published_source;
   std::optional<double> rule_parameters;  // the round figure the field quotes (175e9 for gpt3-175b)
+  std::optional<ArticleRow> article;
   Architecture architecture;
   /// The count the rule of thumb uses: rule_parameters, else published, else counted.
   [[nodiscard]] double parameters_for_rule() const;

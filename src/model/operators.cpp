@@ -331,18 +331,29 @@ Format stored_format(const Architecture& architecture, WeightClass weights, std:
     return bulk || whole ? *format : Format::kBf16;
   }
   bool quantised = false;
+  std::optional<Format> own;
   switch (weights) {
-    case WeightClass::kAttention: quantised = architecture.quantised_attention; break;
-    case WeightClass::kMlp: quantised = architecture.quantised_mlp; break;
+    case WeightClass::kAttention:
+      own = architecture.attention_weights;
+      quantised = architecture.quantised_attention;
+      break;
+    case WeightClass::kMlp:
+      own = architecture.mlp_weights;
+      quantised = architecture.quantised_mlp;
+      break;
     case WeightClass::kExperts:
-      if (architecture.expert_weights) return *architecture.expert_weights;
+      own = architecture.expert_weights;
       quantised = architecture.quantised_experts;
       break;
-    case WeightClass::kHead: quantised = architecture.quantised_head; break;
+    case WeightClass::kHead:
+      own = architecture.head_weights;
+      quantised = architecture.quantised_head;
+      break;
     case WeightClass::kNone:
     case WeightClass::kEmbedding:
     case WeightClass::kRouter: break;
   }
+  if (own) return *own;
   return quantised || architecture.weights == Format::kExact ? architecture.weights : architecture.unquantised;
 }
 

@@ -34,6 +34,8 @@ Number attention(const Mixer& m, Number h) {
   total += m.q_rank > 0 ? h * Number(m.q_rank) + Number(m.q_rank) * q : h * q;
   // DeepSeek-V4 §2.3.1: each of out_groups groups of heads goes to out_rank, all of them together to the hidden width.
   total += m.out_rank > 0 ? a * dv * Number(m.out_rank) + Number(m.out_groups) * Number(m.out_rank) * h : a * dv * h;
+  // Its compressor: keys and gates, two overlapping series of both where an indexer chooses among the entries.
+  if (m.compress > 0) total += h * d * Number(m.index_heads > 0 ? 4 : 2);
   if (m.output_gate) total += h * a * dv;
   if (m.qkv_bias) total += q + (m.key_bias ? key : Number(0)) + value;
   if (m.out_bias) total += h;
