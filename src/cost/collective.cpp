@@ -33,9 +33,6 @@ constexpr double kTorusShare = 0.80;      // unverified
 constexpr double kMeshFloor = 12e-6, kTorusFloor = 10e-6, kBridgeFloor = 5e-6;
 // Protocol steps between the floor and full bandwidth: c · log2(1 + S/S0), c by rank (H100 and B200 vLLM tables).
 constexpr double kProtocolStep = 0.3e-6, kProtocolSize = 16384;
-// Ranks never arrive together: wait for the slowest one, on top of what synchronised benchmarks show. From the gap between
-// one and eight ranks in public low-batch serving points; not in the kernel tables.
-constexpr double kRankSkew = 2e-6;
 constexpr double kNetworkHop = 10e-6;     // RDMA message between nodes (aiconfigurator p2p latency 10 us)
 constexpr double kSocketHop = 35e-6;      // without RDMA; unverified
 constexpr double kPointFloor = 5e-6;      // within a node
@@ -102,7 +99,7 @@ double inside(const Machine& machine, CollectiveKind kind, double bytes, double 
   if (ranks <= 1.0) return 0.0;
   const Intra link = intra(machine, kind, ranks);
   const double steps = kind == CollectiveKind::kPointToPoint ? 0.0 : kProtocolStep * std::log2(ranks) * std::log2(1.0 + bytes / kProtocolSize);
-  return link.floor + (kind == CollectiveKind::kPointToPoint ? 0.0 : kRankSkew) + steps + bytes * volume(kind, ranks) / link.busbw;
+  return link.floor + steps + bytes * volume(kind, ranks) / link.busbw;
 }
 
 double between(const Machine& machine, CollectiveKind kind, double bytes, double nodes) {

@@ -35,7 +35,7 @@ bool mature(const hardware::Accelerator& a) { return a.vendor == "nvidia"; }
 Share bf16_share(const hardware::Accelerator& a, FlopPerSecond peak, const KernelFamily& family) {
   if (a.measured_bf16 && peak.raw() > 0) {
     const double share = std::min(1.0, *a.measured_bf16 / peak);
-    return {share, Tier::kCeiling, fmt::format("measured ceiling {:.0f} of {:.0f} TFLOP/s ({})", a.measured_bf16->in(kTFlopPerSecond), peak.in(kTFlopPerSecond), a.source)};
+    return {share, Tier::kCeiling, fmt::format("measured ceiling {:g} of {:g} TFLOP/s ({})", a.measured_bf16->in(kTFlopPerSecond), peak.in(kTFlopPerSecond), a.source)};
   }
   if (family.bf16 > 0) return {family.bf16, Tier::kTransferred, fmt::format("share {:.2f} of the {} family ({})", family.bf16, family.architecture, family.source)};
   const double share = kDatasheetBf16 * (mature(a) ? 1.0 : kYoungStack);
@@ -44,7 +44,7 @@ Share bf16_share(const hardware::Accelerator& a, FlopPerSecond peak, const Kerne
 
 Share low_share(const hardware::Accelerator& a, FlopPerSecond peak, const Share& bf16, Compute compute, const KernelFamily& family) {
   if (compute == Compute::kFp8 && a.measured_fp8 && peak.raw() > 0) {
-    return {std::min(1.0, *a.measured_fp8 / peak), Tier::kCeiling, fmt::format("measured ceiling {:.0f} of {:.0f} TFLOP/s ({})", a.measured_fp8->in(kTFlopPerSecond), peak.in(kTFlopPerSecond), a.source)};
+    return {std::min(1.0, *a.measured_fp8 / peak), Tier::kCeiling, fmt::format("measured ceiling {:g} of {:g} TFLOP/s ({})", a.measured_fp8->in(kTFlopPerSecond), peak.in(kTFlopPerSecond), a.source)};
   }
   const double known = compute == Compute::kFp8 ? family.fp8 : compute == Compute::kFp4 ? family.fp4 : family.int8;
   if (known > 0) return {known, Tier::kTransferred, fmt::format("share {:.2f} of the {} family ({})", known, family.architecture, family.source)};
