@@ -209,6 +209,10 @@ void prices(Archive& archive, Catalogue::Data& data) {
 
 bool is_snapshot(std::string_view bytes) { return bytes.starts_with(kMagic); }
 
+std::string wrapped(std::string_view tables) {
+  return std::string(kMagic) + io::zstd_compress(tables, kCompressionLevel);
+}
+
 std::string encode(const Catalogue::Data& data) {
   PORTOLAN_CHECK(data.accelerators != nullptr);
   // One description serves both directions, so the writer too takes mutable values: of a copy.
@@ -221,7 +225,7 @@ std::string encode(const Catalogue::Data& data) {
   accelerators_table(writer, accelerators);
   aliases_table(writer, aliases);
   prices(writer, copy);
-  return std::string(kMagic) + io::zstd_compress(writer.finish(), kCompressionLevel);
+  return wrapped(writer.finish());
 }
 
 Result<Catalogue::Data> decode(std::string_view bytes, const std::string& file) {

@@ -14,5 +14,7 @@ std::string encode(const Catalogue::Data& data);
 /// Errors: malformed (not a snapshot of this version, or damaged), limit.
 Result<Catalogue::Data> decode(std::string_view bytes, const std::string& file);
 bool is_snapshot(std::string_view bytes);
+/// Tables as `decode` expects to find them: compressed, behind the mark of this version.
+std::string wrapped(std::string_view tables);
 
 }  // namespace portolan::market
