@@ -226,7 +226,9 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
   const double straggler = 1 + stack.straggler_per_decade * std::max(0.0, std::log10(accelerators / 1000.0));
   out.compute = straggler * m * (slowest.forward + slowest.backward);
   out.bubble = straggler * (layers.all - slowest_seconds) / v;
-  out.communication = straggler * (m * slowest.communication + (p > 1 ? 2 * (p - 1) * v * hop : 0) + data);
+  // Warm-up and drain pass every boundary both ways; in between 1F1B exchanges twice per microbatch, interleaving hides that.
+  const double steady = v > 1 ? 0 : 2 * m * (1 - stack.pipeline_overlap);
+  out.communication = straggler * (m * slowest.communication + (p > 1 ? (2 * (p - 1) * v + steady) * hop : 0) + data);
   out.update = straggler * states.update;
   out.host = straggler * (m * slowest.host + stack.host_per_step.raw());
   return out;

@@ -84,6 +84,8 @@ ShardedClass shard_class(const Compiled& compiled, const LayerClass& layer, cons
       case OpKind::kGroupedGemm:
         result.products.push_back(product_of(op, compiled));
         result.expert_parameters += count * d(op.experts) * d(op.n) * d(op.k);
+        // Tokens are gathered into expert order before the first product and scattered back after the last: read and write each.
+        result.routed_elements += 2 * count * d(op.top_k) * d(op.name == "experts up" ? op.k : op.n);
         break;
       case OpKind::kAttention:
       case OpKind::kMla: {

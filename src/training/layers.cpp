@@ -123,9 +123,10 @@ class LayerBuilder {
       cost.forward += seconds;
       cost.backward += kScanBackward * seconds;
     }
-    const double elements = layer.whole_elements / (stack_.sequence_parallel ? tp_ : 1) + layer.split_elements;
+    const double elements = layer.whole_elements / (stack_.sequence_parallel ? tp_ : 1) + layer.split_elements + layer.routed_elements / (ep_ > 1 ? tp_ : 1);
     const double floors = std::max(0.0, layer.kernels - 1) * machine_.launch.raw();
-    const double elementwise = stack_.corrections.elementwise * (cost::elementwise_time(machine_, elements * tokens_ * kResidualBytes).seconds + floors);
+    const double elementwise = stack_.corrections.elementwise * stack_.elementwise_passes *
+                               (cost::elementwise_time(machine_, elements * tokens_ * kResidualBytes).seconds + floors);
     cost.forward += elementwise;
     cost.backward += kElementwiseBackward * elementwise;
     if (stack_.flash_attention) again += elementwise;
@@ -172,7 +173,9 @@ class LayerBuilder {
     const bool routed = split.experts > 0;
     // Whole experts per rank see the tokens of the ep ranks that feed them, each a tp-th of its microbatch.
     const Product& product = routed && ep_ > 1 ? unsplit : split;
-    const double factor = product.count * (routed ? stack_.corrections.experts : stack_.corrections.linear);
+    const bool low = product.linear.compute == model::Compute::kFp8 || product.linear.compute == model::Compute::kFp4;
+    const double share = stack_.product_share * (low ? stack_.low_precision_share : 1);
+    const double factor = product.count * (routed ? stack_.corrections.experts : stack_.corrections.linear) / share;
     const Work work = !routed ? dense(machine_, product.linear, tokens_)
                               : grouped(machine_, product, ep_ > 1 ? tokens_ / tp_ : tokens_, ep_);
     cost.forward += factor * work.forward;
@@ -198,7 +201,7 @@ class LayerBuilder {
   }
 
   void add_attention(const AttentionCore& core, LayerSet::Cost& cost) const {
-    const double factor = core.count * stack_.corrections.attention;
+    const double factor = core.count * stack_.corrections.attention / (stack_.flash_attention ? stack_.attention_share : stack_.product_share);
     const double s = compiled_.job.sequence, requests = sequences_ / cp_;
     double forward = 0, backward = 0;
     if (stack_.flash_attention || core.op.d_v == 0) {
@@ -253,7 +256,7 @@ class LayerBuilder {
     const double columns = std::ceil(compiled_.vocab / tp_);
     const Work product = dense(machine_, {.n = columns, .k = compiled_.hidden}, tokens_);
     const double loss = cost::elementwise_time(machine_, tokens_ * columns * kLossBytes).seconds;
-    const double factor = stack_.corrections.head;
+    const double factor = stack_.corrections.head / stack_.product_share;
     LayerSet::Cost once;
     once.forward = factor * (product.forward + loss / 2);
     once.backward = factor * (product.input_gradient + (frozen() ? 0 : product.weight_gradient) + loss / 2);

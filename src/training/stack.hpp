@@ -27,9 +27,14 @@ struct Stack {
   bool flash_attention = true;     // else scores are written out: full s², 5as bytes kept per token and head
   bool dropout = false;            // masks kept (GPT-2/3-era recipes)
   bool sequence_parallel = true;   // with tp > 1: norms and residuals divided too
+  double product_share = 1;        // of the sustained ceiling, which is the best shape's, that the products of a step reach
+  double low_precision_share = 1;  // further share of fp8 and fp4 products: precise accumulation backward, scales, transposed copies
+  double attention_share = 1;      // of the accelerator's best context attention
+  double elementwise_passes = 1;   // traffic of norms, activations and residuals over that of fused kernels
   double data_overlap = 0;         // share of the compute that data-parallel communication can hide behind
   double tensor_overlap = 0;       // share of tensor-parallel communication hidden in products
   double expert_overlap = 0;       // share of all-to-all hidden
+  double pipeline_overlap = 1;     // share hidden of the two exchanges between stages that each microbatch makes in 1F1B
   double expert_imbalance = 1;     // kept tokens of the fullest expert rank over the mean, with ep > 1
   double logit_bytes = 10;         // kept per logit: bf16 logits 2, fp32 softmax 4, gradient 4
   Seconds host_per_layer{0};       // launches of one layer, forward and backward; hidden while the accelerator is busy
@@ -43,6 +48,8 @@ struct Stack {
 
 /// A current stack: fused kernels, flash attention, bucketed overlap of gradients. The default of a Job.
 const Stack& fused_stack();
+/// PyTorch with FSDP as it comes: flash attention, no compiled or fused layers.
+const Stack& eager_stack();
 /// Megatron-LM and Megatron-DeepSpeed of 2021–22: scores written out, dropout, no sequence parallelism, hardly any overlap.
 const Stack& unfused_stack();
 

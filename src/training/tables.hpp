@@ -34,6 +34,7 @@ struct ShardedClass {
   std::vector<AttentionCore> cores;
   std::vector<Scan> scans;
   double whole_elements = 0, split_elements = 0;   // elementwise traffic per token; `whole` is divided by sequence parallelism
+  double routed_elements = 0;                      // permutation of routed tokens, whole when experts are split over tp
   double kernels = 0;                              // elementwise launches
   double reductions = 0, reductions_without_experts = 0;  // all-reduces of the residual in one forward pass
   double parameters = 0;                           // on the rank, routed experts left out

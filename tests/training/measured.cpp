@@ -13,6 +13,7 @@
 #include "hardware/tables.hpp"
 #include "io/text_formats.hpp"
 #include "model/count.hpp"
+#include "model/operators.hpp"
 #include "training/run.hpp"
 
 namespace portolan::training {
@@ -125,7 +126,8 @@ std::optional<Setting> setting_of(const Row& row, const hardware::Accelerators& 
                       .link_per_direction = accelerator->link_per_direction, .link_domain = accelerator->link_domain, .network = {}, .vcpus = {}, .host_memory = {}};
   node.link_domain = std::min(node.link_domain, std::max<std::int64_t>(gpus, 1));
   // NIC per accelerator of the clusters in the tables: 12.5 GB/s (the row says "A100"), 25 HDR200 for A100, 50 for Hopper and later.
-  const double nic = row["gpu"] == "A100" ? 12.5 : id[0] == 'a' ? 25 : 50;
+  // Jean Zay, where BLOOM ran, has four 100 Gbit/s ports for eight accelerators.
+  const double nic = row["gpu"] == "A100" ? 12.5 : row["framework"] == "Megatron-DeepSpeed" ? 6.25 : id[0] == 'a' ? 25 : 50;
   node.network.per_accelerator = nic * kGBPerSecond;
   node.network.rdma = true;
   if (gpus % node.count != 0) return std::nullopt;
@@ -147,14 +149,16 @@ std::optional<Setting> setting_of(const Row& row, const hardware::Accelerators& 
   t.zero = holds(zero, "ZeRO-3") || holds(zero, "FSDP ") || holds(zero, "FSDP2") || zero == "3" ? 3 : holds(zero, "ZeRO-2") || zero == "2" ? 2 : holds(zero, "ZeRO-1") || zero == "1" ? 1 : 0;
   t.recompute = holds(recompute, "full") || (framework == "Megatron-DeepSpeed" && holds(recompute, "vTrain")) ? Recompute::kFull
                 : holds(recompute, "selective") ? Recompute::kSelective : Recompute::kNone;
-  const std::string precision = to_lower(row["precision"]);
+  std::string precision = to_lower(row["precision"]);
+  if (precision.empty() && machine->rate(model::Compute::kFp8).peak.raw() > 0) precision = "fp8";  // the usual recipe of such rows
   s.job.compute = holds(precision, "nvfp4") ? model::Compute::kFp4 : holds(precision, "fp8") ? model::Compute::kFp8 : model::Compute::kBf16;
   s.job.method = row["task"] == "lora" ? Method::kLora : Method::kFull;
   s.job.tokens = 1e12;
   s.job.sequence = row.number("seq_len");
   s.job.global_batch_tokens = row.number("global_batch") * s.job.sequence;
   const bool old = holds(framework, "Megatron-LM") || holds(framework, "Megatron-DeepSpeed") || holds(framework, "DeepSpeed ZeRO");
-  s.job.stack = old ? unfused_stack() : fused_stack();
+  const bool eager = framework == "torchtitan" || holds(framework, "llm-foundry");
+  s.job.stack = old ? unfused_stack() : eager ? eager_stack() : fused_stack();
   if (holds(recompute, "sequence-parallel")) s.job.stack.sequence_parallel = true;
   s.job.optimizer = holds(framework, "Megatron") ? Optimizer::kAdamMegatron : Optimizer::kAdamMixed;
   if (holds(framework, "llm-foundry")) s.job.optimizer = Optimizer::kAdamBf16;
@@ -167,7 +171,18 @@ std::string family(const Row& row) {
     if (f.starts_with(name)) f = name;
   }
   if (f == "Megatron-DeepSpeed") f = row["gpu"] == "A100-80GB" ? "Megatron-DeepSpeed BLOOM" : row.whole("gpus") <= 8 ? "vTrain single" : "vTrain multi";
-  return f + (row.whole("moe_experts") > 0 ? " MoE" : "") + (row["task"] == "lora" ? " lora" : "");
+  return f + (row.whole("moe_experts") > 0 ? " MoE" : "") + (row["task"] == "lora" ? " lora" : "") + (row["precision"].empty() ? " (precision not stated)" : row["microbatch"].empty() ? " (microbatch not stated)" : "");
+}
+
+/// Model FLOP of a step in the counter of the frameworks that publish TFLOP/s alone: the whole square of attention, layers `passes` times,
+/// logits three times (arXiv 2104.04473 eq. 3).
+double counted_flop(const model::Architecture& a, double sequence, double sequences, double passes) {
+  const double all = model::prefill_flop(a, sequence, 0, sequence).raw(), logits = 2 * sequence * static_cast<double>(a.hidden * a.vocab);
+  double half = 0;
+  for (const model::LayerRun& run : a.layers) {
+    half += static_cast<double>(run.count * run.mixer.heads * (run.mixer.head_dim + run.mixer.v_head_dim)) * sequence * (sequence - 1);
+  }
+  return sequences * (passes * (all - logits + half) + 3 * logits);
 }
 
 struct Group { std::vector<double> ratio, naive; std::size_t rows = 0; };
@@ -175,7 +190,7 @@ struct Group { std::vector<double> ratio, naive; std::size_t rows = 0; };
 void print(const std::map<std::string, Group>& groups) {
   for (const auto& [name, g] : groups) {
     if (g.ratio.empty()) {
-      fmt::print("{:32} {:5} rows, none scored\n", name, g.rows);
+      fmt::print("{:44} {:5} rows, none scored\n", name, g.rows);
       continue;
     }
     std::vector<double> ape, ratio = g.ratio, naive;
@@ -186,7 +201,7 @@ void print(const std::map<std::string, Group>& groups) {
     std::sort(ratio.begin(), ratio.end());
     std::sort(naive.begin(), naive.end());
     const std::size_t n = ape.size();
-    fmt::print("{:32} {:5} of {:5}  median APE {:5.1f} %  mean {:5.1f}  p90 {:6.1f}  ratio p10 {:.2f} p50 {:.2f} p90 {:.2f}{}\n", name, n, g.rows, 100 * ape[n / 2],
+    fmt::print("{:44} {:5} of {:5}  median APE {:5.1f} %  mean {:5.1f}  p90 {:6.1f}  ratio p10 {:.2f} p50 {:.2f} p90 {:.2f}{}\n", name, n, g.rows, 100 * ape[n / 2],
                100 * sum / static_cast<double>(n), 100 * ape[n * 9 / 10], ratio[n / 10], ratio[n / 2], ratio[n * 9 / 10],
                naive.empty() ? "" : fmt::format("  (8ND or 6ND at 40 %: median {:.1f})", 100 * naive[naive.size() / 2]));
   }
@@ -200,13 +215,25 @@ void step_times(const io::CsvTable& csv, const hardware::Accelerators& accelerat
     ++group.rows;
     double measured = row.number("step_time_s");
     if (measured <= 0 && row.number("tokens_s_gpu") > 0) measured = row.number("global_batch") * row.number("seq_len") / (row.number("tokens_s_gpu") * row.number("gpus"));
-    if (!(measured > 0)) continue;
     const auto architecture = architecture_of(row);
+    if (architecture && measured <= 0 && row.number("tflops_gpu") > 0) {
+      const double passes = row["tflops_kind"].starts_with("hardware") ? 4 : 3;
+      measured = counted_flop(*architecture, row.number("seq_len"), row.number("global_batch"), passes) / (row.number("tflops_gpu") * 1e12 * row.number("gpus"));
+    }
+    if (!(measured > 0)) continue;
     const auto setting = architecture ? setting_of(row, accelerators) : std::nullopt;
     if (!setting) continue;
     const auto trainer = Trainer::compile(*architecture, setting->machine, setting->job);
     if (!trainer) continue;
-    const auto run = trainer->evaluate(setting->strategy, setting->nodes);
+    auto run = trainer->evaluate(setting->strategy, setting->nodes);
+    if (row["microbatch"].empty()) {
+      for (const int b : {2, 4, 8, 16}) {
+        Strategy other = setting->strategy;
+        other.microbatch = b;
+        const auto candidate = trainer->evaluate(other, setting->nodes);
+        if (candidate && candidate->memory.total() <= trainer->usable() && (!run || candidate->step < run->step)) run = candidate;
+      }
+    }
     if (!run) continue;
     const double predicted = run->step.raw();
     group.ratio.push_back(predicted / measured);
