@@ -55,12 +55,8 @@ Result<void> CsvReader::read_cell(std::string& cell) {
                      "the limit is " + number(kMostCellBytes) + " bytes");
   };
   if (at_ >= text_.size() || text_[at_] != '"') {
-    const std::size_t end = std::min(text_.find_first_of(",\"\r\n", at_), text_.size());
-    if (end < text_.size() && text_[end] == '"') {
-      at_ = end;
-      return fail_here(ErrorCode::kMalformed, "a quote inside a cell that is not quoted", {},
-                       "quote the whole cell and double the quotes inside it");
-    }
+    // A quote inside an unquoted cell is an inch or a second of arc: it stands for itself.
+    const std::size_t end = std::min(text_.find_first_of(",\r\n", at_), text_.size());
     if (end - at_ > kMostCellBytes) return too_long();
     cell = text_.substr(at_, end - at_);
     at_ = end;

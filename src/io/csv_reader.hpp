@@ -11,8 +11,9 @@
 
 namespace portolan::io {
 
-/// RFC 4180 with LF, CRLF or CR line ends and an optional byte-order mark; blank lines are skipped.
-/// Every row must have as many cells as the first. Caps: 512 MiB, 1,024 columns, 64 KiB a cell.
+/// RFC 4180 with LF, CRLF or CR line ends and an optional byte-order mark; blank lines are skipped;
+/// a quote inside an unquoted cell stands for itself. Every row must have as many cells as the
+/// first. Caps: 512 MiB, 1,024 columns, 64 KiB a cell.
 class CsvReader {
  public:
   /// `text` must outlive the reader.

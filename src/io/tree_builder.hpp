@@ -36,6 +36,8 @@ class TreeBuilder {
 
   /// The value completed last.
   [[nodiscard]] const Value& last() const { return *last_; }
+  /// Values so far, copies and kept ones included.
+  [[nodiscard]] std::uint64_t nodes() const { return nodes_; }
   [[nodiscard]] std::size_t depth() const { return open_.size(); }
   [[nodiscard]] bool in_object() const { return !open_.empty() && open_.back()->is_object(); }
   [[nodiscard]] bool expects_key() const { return in_object() && !has_key_; }

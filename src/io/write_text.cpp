@@ -42,25 +42,30 @@ std::string number_text(const Value& value) {
   return value.is_integer() ? std::to_string(value.integer()) : shortest(value.number());
 }
 
+// Escapes what a terminal or an older reader could trip over; bytes that are not UTF-8 become
+// U+FFFD, so that the text is valid whatever the string was made of.
 void append_string(std::string& out, std::string_view text) {
   static constexpr std::string_view kHex = "0123456789abcdef";
   out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    std::uint32_t code_point = byte;
+    const std::size_t length = byte < 0x80 ? 1 : utf8_length(text, at, code_point);
+    if (text[at] == '"' || text[at] == '\\') {
       out += '\\';
-      out += c;
-    } else if (c == '\n') {
+      out += text[at];
+    } else if (text[at] == '\n') {
       out += "\\n";
-    } else if (c == '\t') {
+    } else if (text[at] == '\t') {
       out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7F) {
+    } else if (length > 0 && (code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0))) {
       out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+      out += kHex[code_point >> 4];
+      out += kHex[code_point & 15];
     } else {
-      out += c;
+      out += length > 0 ? text.substr(at, length) : "\uFFFD";
     }
+    at += std::max<std::size_t>(length, 1);
   }
   out += '"';
 }

@@ -5,6 +5,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <istream>
@@ -20,6 +21,9 @@ namespace portolan::io {
 namespace {
 
 constexpr int kMostAliases = 1000;
+constexpr std::uint64_t kMostExpansion = 10;
+// Short files may repeat themselves as they like.
+constexpr std::uint64_t kFreeNodes = 1000;
 
 Place place_of(const YAML::Mark& mark) {
   if (mark.is_null()) return {};
@@ -91,12 +95,22 @@ class Handler final : public YAML::EventHandler {
  public:
   explicit Handler(TreeBuilder& builder) : builder_(builder) {}
 
+  /// Where the last scalar begins that is quoted or a block; the null mark if there is none.
+  [[nodiscard]] const YAML::Mark& last_quoted() const { return last_quoted_; }
+
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ > 1) {
       refuse("a second document begins here", mark, "keep one document per file");
     }
   }
-  void OnDocumentEnd() override {}
+  void OnDocumentEnd() override {
+    const std::uint64_t written = builder_.nodes() - copied_;
+    if (copied_ > kFreeNodes && builder_.nodes() > kMostExpansion * written) {
+      refuse("the aliases expand to more than " + std::to_string(kMostExpansion) +
+                 " times what is written",
+             last_alias_, {}, ErrorCode::kLimit);
+    }
+  }
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     add(Value(), std::string(), mark, anchor);
   }
@@ -104,6 +118,7 @@ class Handler final : public YAML::EventHandler {
                 const std::string& text) override {
     // "?" is a plain scalar, "!" a quoted or block one; anything else was written in the file.
     if (tag != "?" && tag != "!") refuse("tag " + quoted(tag) + " is not supported", mark);
+    if (tag == "!") last_quoted_ = mark;
     add(tag == "?" ? resolve(text) : Value(text), text, mark, anchor);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -119,7 +134,10 @@ class Handler final : public YAML::EventHandler {
       if (value.is_array() || value.is_object()) refuse("a key must be a plain value", mark);
       check(builder_.key(value.scalar_text(), place_of(mark)));
     } else {
+      const std::uint64_t before = builder_.nodes();
       check(builder_.copy(found->second, place_of(mark)));
+      copied_ += builder_.nodes() - before;
+      last_alias_ = mark;
     }
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -156,7 +174,9 @@ class Handler final : public YAML::EventHandler {
     if (anchor != YAML::NullAnchor) keep(anchor, builder_.last(), mark);
   }
   void keep(YAML::anchor_t anchor, const Value& value, const YAML::Mark& mark) {
+    const std::uint64_t before = builder_.nodes();
     check(builder_.account(value, place_of(mark)));
+    copied_ += builder_.nodes() - before;
     anchors_.insert_or_assign(anchor, value);
   }
   void open(bool object, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
@@ -175,6 +195,9 @@ class Handler final : public YAML::EventHandler {
   TreeBuilder& builder_;
   int documents_ = 0;
   int aliases_ = 0;
+  std::uint64_t copied_ = 0;
+  YAML::Mark last_alias_;
+  YAML::Mark last_quoted_ = YAML::Mark::null_mark();
   std::map<YAML::anchor_t, Value> anchors_;
   std::vector<std::pair<YAML::anchor_t, YAML::Mark>> open_;
 };
@@ -188,6 +211,26 @@ class ViewBuffer final : public std::streambuf {
   }
 };
 
+// Whether the node at `at` is a quoted scalar whose closing quote is missing. Only the last one of
+// a text can be: yaml-cpp takes some of those for closed when the text ends.
+bool is_unclosed(std::string_view text, std::size_t at) {
+  while (at < text.size() && (text[at] == '&' || text[at] == '!')) {  // anchor or tag before it
+    at = std::min(text.find_first_of(" \t\r\n", at), text.size());
+    at = std::min(text.find_first_not_of(" \t\r\n", at), text.size());
+  }
+  if (at >= text.size() || (text[at] != '"' && text[at] != '\'')) return false;
+  const char quote = text[at];
+  for (++at; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == quote) {
+      if (quote == '"' || at + 1 >= text.size() || text[at + 1] != quote) return false;
+      ++at;
+    }
+  }
+  return true;
+}
+
 std::optional<Error> read(std::string_view text, TreeBuilder& builder) {
   ViewBuffer buffer(text);
   std::istream stream(&buffer);
@@ -195,6 +238,14 @@ std::optional<Error> read(std::string_view text, TreeBuilder& builder) {
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(handler)) {
+    }
+    const YAML::Mark& quoted_at = handler.last_quoted();
+    const std::size_t start = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    if (!quoted_at.is_null() &&
+        is_unclosed(text, start + static_cast<std::size_t>(quoted_at.pos))) {
+      builder.fail_at(ErrorCode::kMalformed, "not valid YAML: the quoted text is not closed",
+                      place_of(quoted_at));
+      return builder.error();
     }
   } catch (const Stop&) {
     return builder.error();
