@@ -1,0 +1,24 @@
+// The one door from the faces to the verbs: a verb's name and a request object in, an answer out.
+#pragma once
+
+#include <string_view>
+#include <variant>
+
+#include "app/article.hpp"
+#include "app/context.hpp"
+#include "app/estimate.hpp"
+#include "app/lookups.hpp"
+#include "app/plan.hpp"
+
+namespace portolan::app {
+
+using Answer = std::variant<EstimateAnswer, PlanAnswer, OffersAnswer, GpusAnswer, ModelsAnswer, ProvidersAnswer, ArticleAnswer>;
+
+/// `request` is an object with the verb's keys (values as JSON or as the text of a flag). Errors: usage (unknown verb), and the verb's own.
+Result<Answer> execute(std::string_view verb, const io::Value& request, const Context& context);
+
+const Envelope& envelope(const Answer& answer);
+/// 0, 3 for a plan without a row, 5 when a threshold is exceeded or a golden fails.
+int exit_code(const Answer& answer);
+
+}  // namespace portolan::app

@@ -1,0 +1,406 @@
+#include "app/lookups.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+#include <tuple>
+
+#include "app/request.hpp"
+#include "base/text.hpp"
+#include "base/units_text.hpp"
+
+namespace portolan::app {
+namespace {
+
+/// An age such as "30d" in whole days.
+std::optional<std::int64_t> age_days(io::Fields& fields, std::string_view key) {
+  const auto age = fields.duration(key);
+  if (!age) return std::nullopt;
+  return static_cast<std::int64_t>(std::floor(age->in(kDay)));
+}
+
+std::string choice(io::Fields& fields, std::string_view key, std::span<const std::string_view> allowed) {
+  const std::string given = fields.text(key).value_or(std::string(allowed.front()));
+  if (std::find(allowed.begin(), allowed.end(), given) == allowed.end()) {
+    std::string list;
+    for (std::string_view a : allowed) list += (list.empty() ? "" : ", ") + std::string(a);
+    const std::string hint = did_you_mean(given, allowed);
+    fields.problem(key, fmt::format("unknown {} {}", key, quoted(given)), hint.empty() ? "one of: " + list : hint);
+  }
+  return given;
+}
+
+template <class Row>
+void cut(std::vector<Row>& rows, std::int64_t limit) {
+  if (limit > 0 && rows.size() > static_cast<std::size_t>(limit)) rows.resize(static_cast<std::size_t>(limit));
+}
+
+Envelope envelope_for(std::string command, const Context& context) {
+  Envelope envelope;
+  envelope.command = std::move(command);
+  envelope.catalogue_date = context.catalogue().date();
+  return envelope;
+}
+
+void cite_offer(Envelope& envelope, const market::Offer& offer) {
+  envelope.cite(offer.source, "offers", offer.source + (offer.revision.empty() ? "" : "@" + offer.revision),
+                offer.observed.latest ? offer.observed.latest->text() : "");
+}
+
+}  // namespace
+
+Result<OffersRequest> read_offers(const io::Value& value) {
+  io::Problems problems;
+  io::Fields fields(value, "", problems);
+  OffersRequest request;
+  request.gpu = fields.text("gpu");
+  request.count = fields.text("count");
+  request.provider = text_list(fields, "provider");
+  request.region = text_list(fields, "region");
+  request.purchase = text_list(fields, "purchase");
+  request.max_price = fields.usd_per_hour("max_price");
+  request.max_price_age_days = age_days(fields, "max_price_age");
+  static constexpr std::array<std::string_view, 3> kSorts = {"price", "gpu-price", "age"};
+  request.sort = choice(fields, "sort", kSorts);
+  request.limit = fields.integer("limit", 0, 1'000'000'000).value_or(20);
+  request.stats = flag(fields, "stats");
+  request.quarantined = flag(fields, "quarantined");
+  request.explain = flag(fields, "explain");
+  PORTOLAN_DO(finish_request(fields, problems));
+  return request;
+}
+
+Result<OffersAnswer> offers(const OffersRequest& request, const Context& context) {
+  OffersAnswer answer;
+  answer.envelope = envelope_for("offers", context);
+  const market::Catalogue& catalogue = context.catalogue();
+  market::OfferQuery query;
+  if (request.gpu) query.gpu = PORTOLAN_TRY(market::parse_gpu_filter(*request.gpu, catalogue.accelerators()));
+  for (const std::string& note : query.gpu.notes) answer.envelope.warnings.push_back(note);
+  if (request.count) {
+    const CountRange range = PORTOLAN_TRY(parse_count_range(*request.count));
+    query.gpu.count_low = range.low;
+    query.gpu.count_high = range.high;
+  }
+  std::vector<std::string_view> known;
+  for (const market::Provider& provider : catalogue.providers()) known.push_back(provider.id);
+  for (const std::string& name : request.provider) {
+    const std::string lower = to_lower(name);
+    const bool sells = catalogue.provider(lower) != nullptr ||
+                       std::any_of(catalogue.offers().begin(), catalogue.offers().end(),
+                                   [&](const market::Offer& o) { return o.provider == lower; });
+    if (!sells) {
+      Error error{.code = ErrorCode::kNotFound, .message = fmt::format("unknown provider {}", quoted(name)), .where = {},
+                  .why = {}, .hint = did_you_mean(name, known), .also = {}};
+      error.where.argument = "--provider";
+      if (error.hint.empty()) error.hint = "portolan providers";
+      return fail(std::move(error));
+    }
+    query.providers.push_back(lower);
+  }
+  query.regions = request.region;
+  for (const std::string& name : request.purchase) query.purchase.push_back(PORTOLAN_TRY(market::parse_purchase(name)));
+  query.max_price = request.max_price;
+  if (request.max_price_age_days) query.max_age_days = static_cast<std::int32_t>(*request.max_price_age_days);
+  query.include_quarantined = request.quarantined;
+  query.sort = request.sort == "gpu-price" ? market::OfferSort::kGpuPrice
+               : request.sort == "age"     ? market::OfferSort::kAge
+                                           : market::OfferSort::kPrice;
+  OffersResult& result = answer.result;
+  result.sort = request.sort;
+  result.today = context.today();
+  result.total = catalogue.offers().size();
+  if (request.stats) {
+    result.spread = market::price_spread(catalogue, query);
+    result.matched = result.shown = result.spread.size();
+    cut(result.spread, request.limit);
+    result.shown = result.spread.size();
+  }
+  market::OfferSelection selection = market::select_offers(catalogue, query);
+  result.without_price = selection.without_price;
+  result.quarantined = selection.quarantined;
+  result.hidden_by_age = selection.hidden_by_age;
+  if (!request.stats) {
+    if (request.quarantined) {
+      std::erase_if(selection.offers, [](const market::Offer* o) { return o->standing == market::Standing::kAccepted; });
+      selection.matched = selection.offers.size();
+    }
+    result.matched = selection.matched;
+    result.offers = std::move(selection.offers);
+    cut(result.offers, request.limit);
+    result.shown = result.offers.size();
+    for (const market::Offer* offer : result.offers) {
+      if (offer->observed.earliest &&
+          (!answer.envelope.oldest_price_date || *offer->observed.earliest < *answer.envelope.oldest_price_date)) {
+        answer.envelope.oldest_price_date = offer->observed.earliest;
+      }
+      cite_offer(answer.envelope, *offer);
+    }
+  }
+  return answer;
+}
+
+Result<GpusRequest> read_gpus(const io::Value& value) {
+  io::Problems problems;
+  io::Fields fields(value, "", problems);
+  GpusRequest request;
+  request.gpu = fields.text("gpu");
+  request.vendor = fields.text("vendor");
+  request.min_memory = fields.bytes("min_memory");
+  static constexpr std::array<std::string_view, 6> kSorts = {"id", "memory", "bandwidth", "bf16", "price", "perf-per-dollar"};
+  request.sort = choice(fields, "sort", kSorts);
+  request.limit = fields.integer("limit", 0, 1'000'000'000).value_or(0);
+  request.all = flag(fields, "all");
+  request.explain = flag(fields, "explain");
+  PORTOLAN_DO(finish_request(fields, problems));
+  return request;
+}
+
+namespace {
+
+GpuRow gpu_row(const hardware::Accelerator& accelerator, const market::Catalogue& catalogue,
+               const std::vector<market::Spread>& spread) {
+  GpuRow row;
+  row.accelerator = &accelerator;
+  for (const market::Spread& s : spread) {
+    if (s.accelerator != &accelerator) continue;
+    row.cheapest = s.cheapest;
+    row.median = s.median;
+    row.offers = s.offers;
+  }
+  // What one dollar buys: the measured ceiling where there is one, the datasheet otherwise.
+  const auto rate = accelerator.measured_bf16 ? accelerator.measured_bf16 : accelerator.peak_of(hardware::Rate::kBf16);
+  if (rate && row.cheapest && row.cheapest->nano() > 0) {
+    row.tflop_per_dollar = (*rate * kHour).in(kTFlop) / row.cheapest->dollars();
+  }
+  if (accelerator.tdp) {
+    const double price = catalogue.constant("electricity_usd_per_kwh").value;
+    row.energy_3y = Usd((*accelerator.tdp * (3 * 8760 * kHour)).in(kKilowattHour) * price);
+  }
+  for (const market::EngineSupport& support : catalogue.engine_support()) {
+    if (support.vendor == accelerator.vendor && (support.architecture == "*" || support.architecture == accelerator.architecture)) {
+      row.engines.push_back(&support);
+    }
+  }
+  return row;
+}
+
+/// R19 and R44 for one card: peak from micro-architecture, energy over three years.
+std::vector<Derivation> explain_gpu(const GpuRow& row, const market::Catalogue& catalogue) {
+  const hardware::Accelerator& a = *row.accelerator;
+  std::vector<Derivation> out;
+  if (a.tensor_cores && a.flop_per_cycle_per_core && a.boost_clock_hz) {
+    const double peak = *a.tensor_cores * *a.flop_per_cycle_per_core * *a.boost_clock_hz;
+    Derivation d{.name = "peak from micro-architecture", .value = peak, .unit = "FLOP/s",
+                 .formula = "tensor cores · FLOP per cycle and core · boost clock",
+                 .substituted = fmt::format("{} · {} · {:.3g} Hz", *a.tensor_cores, *a.flop_per_cycle_per_core, *a.boost_clock_hz),
+                 .source = a.source, .date = a.date, .kind = "fact", .note = {}, .inputs = {}};
+    if (const auto sheet = a.peak_of(hardware::Rate::kFp16)) {
+      d.note = fmt::format("datasheet: {}", si(sheet->raw(), "FLOP/s"));
+    } else if (const auto bf16 = a.peak_of(hardware::Rate::kBf16)) {
+      d.note = fmt::format("datasheet: {}", si(bf16->raw(), "FLOP/s"));
+    }
+    out.push_back(std::move(d));
+  }
+  if (row.energy_3y && a.tdp) {
+    const market::Constant& price = catalogue.constant("electricity_usd_per_kwh");
+    out.push_back({.name = "energy over three years at full power", .value = row.energy_3y->raw(), .unit = "USD",
+                   .formula = "TDP · 3 · 8,760 h · price",
+                   .substituted = fmt::format("{} W · 26,280 h · {} USD/kWh", significant(a.tdp->raw(), 4), shortest(price.value)),
+                   .source = price.source, .date = price.date, .kind = "estimate",
+                   .note = "one card, no PUE, always at its limit: an upper bound for the card alone", .inputs = {}});
+  }
+  if (!a.conflicts.empty()) {
+    out.push_back({.name = "sources disagree", .value = {}, .unit = {}, .formula = {}, .substituted = {}, .source = a.source,
+                   .date = a.date, .kind = "fact", .note = a.conflicts, .inputs = {}});
+  }
+  if (!a.recalled_fields.empty()) {
+    out.push_back({.name = "fields without a source", .value = {}, .unit = {}, .formula = {}, .substituted = {}, .source = {},
+                   .date = a.date, .kind = "assumption", .note = a.recalled_fields, .inputs = {}});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context) {
+  GpusAnswer answer;
+  answer.envelope = envelope_for("gpus", context);
+  const market::Catalogue& catalogue = context.catalogue();
+  const hardware::Accelerators& all = catalogue.accelerators();
+  std::vector<const hardware::Accelerator*> chosen;
+  if (request.gpu) {
+    if (const hardware::Accelerator* exact = all.by_id(*request.gpu)) {
+      chosen = {exact};
+    } else {
+      chosen = all.matching(*request.gpu);
+      if (chosen.empty()) chosen = {PORTOLAN_TRY(all.resolve(*request.gpu)).accelerator};
+      if (chosen.size() > 1) {
+        answer.envelope.warnings.push_back(
+            fmt::format("{} means {} accelerators; commands that need one take {}", quoted(*request.gpu), chosen.size(),
+                        PORTOLAN_TRY(all.resolve(*request.gpu)).accelerator->id));
+      }
+    }
+    answer.result.detail = chosen.size() == 1;
+  } else {
+    for (const hardware::Accelerator& a : all.all()) {
+      if (request.all || (a.planned && !a.announced && !a.is_cpu)) chosen.push_back(&a);
+    }
+  }
+  if (request.vendor) {
+    const std::string vendor = to_lower(*request.vendor);
+    std::erase_if(chosen, [&](const auto* a) { return a->vendor != vendor; });
+  }
+  if (request.min_memory) std::erase_if(chosen, [&](const auto* a) { return a->memory_label_bytes < *request.min_memory; });
+  const std::vector<market::Spread> spread = market::price_spread(catalogue, market::OfferQuery{});
+  for (const hardware::Accelerator* a : chosen) answer.result.gpus.push_back(gpu_row(*a, catalogue, spread));
+  auto key = [&](const GpuRow& row) -> double {
+    const hardware::Accelerator& a = *row.accelerator;
+    if (request.sort == "memory") return -a.memory.raw();
+    if (request.sort == "bandwidth") return -a.bandwidth.raw();
+    if (request.sort == "bf16") return -a.peak_of(hardware::Rate::kBf16).value_or(FlopPerSecond(0)).raw();
+    if (request.sort == "price") return row.cheapest ? row.cheapest->dollars() : 1e300;
+    if (request.sort == "perf-per-dollar") return -row.tflop_per_dollar.value_or(0);
+    return 0;
+  };
+  std::sort(answer.result.gpus.begin(), answer.result.gpus.end(), [&](const GpuRow& a, const GpuRow& b) {
+    const double ka = key(a), kb = key(b);
+    return ka != kb ? ka < kb : a.accelerator->id < b.accelerator->id;
+  });
+  answer.result.total = all.all().size();
+  cut(answer.result.gpus, request.limit);
+  for (const GpuRow& row : answer.result.gpus) {
+    answer.envelope.cite(row.accelerator->id, row.accelerator->name, row.accelerator->source, row.accelerator->date);
+  }
+  if (request.explain) {
+    for (const GpuRow& row : answer.result.gpus) {
+      for (Derivation& d : explain_gpu(row, catalogue)) {
+        if (answer.result.gpus.size() > 1) d.name = row.accelerator->id + ": " + d.name;
+        answer.envelope.derivations.push_back(std::move(d));
+      }
+    }
+  }
+  const market::Constant& electricity = catalogue.constant("electricity_usd_per_kwh");
+  answer.envelope.assume("electricity_usd_per_kwh", electricity.value, "default", "", electricity.source);
+  return answer;
+}
+
+Result<ModelsRequest> read_models(const io::Value& value) {
+  io::Problems problems;
+  io::Fields fields(value, "", problems);
+  ModelsRequest request;
+  request.name = fields.text("name");
+  request.family = fields.text("family");
+  request.min_parameters = fields.count("min_parameters");
+  request.max_parameters = fields.count("max_parameters");
+  static constexpr std::array<std::string_view, 4> kSorts = {"id", "parameters", "released", "kv"};
+  request.sort = choice(fields, "sort", kSorts);
+  request.limit = fields.integer("limit", 0, 1'000'000'000).value_or(20);
+  request.compute = flag(fields, "compute");
+  flag(fields, "explain");
+  PORTOLAN_DO(finish_request(fields, problems));
+  return request;
+}
+
+Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context) {
+  ModelsAnswer answer;
+  answer.envelope = envelope_for("models", context);
+  ModelsResult& result = answer.result;
+  result.compute = request.compute;
+  std::vector<std::string> wanted;
+  if (request.name) {
+    wanted.push_back(*request.name);
+    result.detail = true;
+  } else {
+    for (std::string_view id : context.models().ids()) wanted.emplace_back(id);
+  }
+  result.total = context.models().ids().size();
+  for (const std::string& name : wanted) {
+    ModelRow row;
+    row.model = request.name ? PORTOLAN_TRY(context.models().find(name)) : PORTOLAN_TRY(context.models().named(name));
+    if (request.compute && !request.name && !row.model.article) continue;
+    if (request.family && to_lower(row.model.family) != to_lower(*request.family)) continue;
+    row.parameters = model::count_parameters(row.model.architecture);
+    const double p = row.model.parameters_for_rule();
+    if (request.min_parameters && p < *request.min_parameters) continue;
+    if (request.max_parameters && p > *request.max_parameters) continue;
+    row.kv_per_token = model::kv_bytes_per_token(row.model.architecture, 2);
+    result.models.push_back(std::move(row));
+  }
+  std::sort(result.models.begin(), result.models.end(), [&](const ModelRow& a, const ModelRow& b) {
+    if (request.sort == "parameters") {
+      const double pa = a.model.parameters_for_rule(), pb = b.model.parameters_for_rule();
+      if (pa != pb) return pa < pb;
+    } else if (request.sort == "released") {
+      if (a.model.released != b.model.released) return a.model.released > b.model.released;
+    } else if (request.sort == "kv") {
+      if (a.kv_per_token != b.kv_per_token) return a.kv_per_token < b.kv_per_token;
+    }
+    return a.model.id < b.model.id;
+  });
+  answer.envelope.assume("kv_bytes_per_element", 2, "default", "");
+  if (!request.compute) cut(result.models, request.limit);
+  for (const ModelRow& row : result.models) {
+    if (request.name) {
+      for (const std::string& note : row.model.architecture.notes) answer.envelope.warnings.push_back(note);
+    }
+    answer.envelope.cite(row.model.id, row.model.id, row.model.source, row.model.date);
+  }
+  return answer;
+}
+
+Result<ProvidersRequest> read_providers(const io::Value& value) {
+  io::Problems problems;
+  io::Fields fields(value, "", problems);
+  ProvidersRequest request;
+  request.name = fields.text("name");
+  request.kind = fields.text("kind");
+  request.engines = flag(fields, "engines");
+  flag(fields, "explain");
+  PORTOLAN_DO(finish_request(fields, problems));
+  return request;
+}
+
+Result<ProvidersAnswer> providers(const ProvidersRequest& request, const Context& context) {
+  ProvidersAnswer answer;
+  answer.envelope = envelope_for("providers", context);
+  const market::Catalogue& catalogue = context.catalogue();
+  if (request.engines) {
+    for (const market::EngineSupport& support : catalogue.engine_support()) answer.result.engines.push_back(&support);
+    answer.result.total = answer.result.engines.size();
+    return answer;
+  }
+  if (request.name && catalogue.provider(to_lower(*request.name)) == nullptr) {
+    std::vector<std::string_view> known;
+    for (const market::Provider& provider : catalogue.providers()) known.push_back(provider.id);
+    return fail(ErrorCode::kNotFound, fmt::format("unknown provider {}", quoted(*request.name)), did_you_mean(*request.name, known));
+  }
+  answer.result.total = catalogue.providers().size();
+  for (const market::Provider& provider : catalogue.providers()) {
+    if (request.name && provider.id != to_lower(*request.name)) continue;
+    if (request.kind && to_lower(provider.kind) != to_lower(*request.kind)) continue;
+    ProviderRow row{.provider = &provider, .offers = 0, .accelerators = 0, .fractional = 0, .interconnects = {}};
+    std::set<std::string> accelerators, links;
+    for (const market::Offer& offer : catalogue.offers()) {
+      if (offer.provider != provider.id || offer.standing != market::Standing::kAccepted) continue;
+      ++row.offers;
+      if (offer.count > 0 && offer.count < 1) ++row.fractional;
+      if (offer.accelerator == nullptr) continue;
+      accelerators.insert(offer.accelerator->id);
+      if (offer.count > 1) {
+        const hardware::Node node = catalogue.node_of(offer);
+        if (!node.network.fabric.empty()) links.insert(node.network.fabric);
+      }
+    }
+    row.accelerators = accelerators.size();
+    row.interconnects.assign(links.begin(), links.end());
+    answer.envelope.cite(provider.id, provider.name, provider.source, provider.date);
+    answer.result.providers.push_back(std::move(row));
+  }
+  return answer;
+}
+
+}  // namespace portolan::app

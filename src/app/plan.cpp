@@ -1,0 +1,101 @@
+#include "app/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "app/plan_explain.hpp"
+#include "app/request.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "io/text_formats.hpp"
+
+namespace portolan::app {
+
+Result<PlanRequest> read_plan(const io::Value& value) {
+  io::Problems problems;
+  io::Fields fields(value, "", problems);
+  PlanRequest request;
+  request.top = fields.integer("top", 0, 1'000'000).value_or(10);
+  request.explain = flag(fields, "explain");
+  if (const auto age = fields.duration("max_price_age")) {
+    request.max_price_age_days = static_cast<std::int64_t>(std::floor(age->in(kDay)));
+  }
+  const io::Value* job = fields.require("job") ? fields.get("job") : nullptr;
+  PORTOLAN_DO(finish_request(fields, problems));
+  if (job->is_object()) {
+    request.job = PORTOLAN_TRY(planner::read_job(*job, ""));
+    return request;
+  }
+  const std::string path = job->scalar_text();
+  const std::string text = PORTOLAN_TRY(read_file(path));
+  const std::string name = path == "-" ? "standard input" : path;
+  const io::Value document = PORTOLAN_TRY(io::parse_document(text, name));
+  request.job = PORTOLAN_TRY(planner::read_job(document, name));
+  return request;
+}
+
+namespace {
+
+void add_assumptions(Envelope& envelope, const planner::PlanResult& result, const market::Catalogue& catalogue) {
+  const planner::Job& job = result.job;
+  const market::Constant& month = catalogue.constant("hours_per_month");
+  envelope.assume("hours_per_month", month.value, "default", "", month.source);
+  envelope.assume("max_utilisation", job.max_utilisation, "default", "max_utilisation: in the job");
+  if (job.kind == planner::JobKind::kServe || job.kind == planner::JobKind::kBatch) {
+    envelope.assume("engine", std::string(cost::default_engine().engine), job.engine ? "job" : "default", "engine: in the job",
+                    cost::default_engine().source);
+    envelope.assume("arrivals", "Poisson", "default", "");
+    envelope.assume("cached_share_of_prompt", job.traffic.work.cached_share, job.traffic.work.cached_share > 0 ? "job" : "default",
+                    "traffic.cached_share in the job");
+    envelope.assume("peak_requests_per_second", job.traffic.peak_requests_per_second, "derived", "traffic.peak_factor in the job");
+    envelope.assume("spare_replicas", job.spare_replicas, "default", "spare_replicas: in the job");
+  } else {
+    envelope.assume("sequence_tokens", job.training.sequence, "job", "sequence_length: in the job");
+    envelope.assume("global_batch_tokens", job.training.global_batch_tokens, "job", "global_batch_tokens: in the job");
+    envelope.assume("runs", job.runs.value_or(1), job.runs ? "job" : "default", "runs: in the job");
+  }
+  if (job.where.purchase.empty()) {
+    const bool spot = job.kind != planner::JobKind::kServe;
+    envelope.assume("purchase", spot ? "on-demand, spot" : "on-demand", "default", "where.purchase in the job");
+  }
+  envelope.assume("price_includes", "the instance with its host; not storage, egress, tax or support", "default", "");
+}
+
+}  // namespace
+
+Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
+  PlanAnswer answer;
+  answer.envelope.command = "plan";
+  answer.envelope.catalogue_date = context.catalogue().date();
+  planner::PlanOptions options;
+  options.top = static_cast<std::size_t>(request.top);
+  options.threads = context.threads();
+  options.today = context.today();
+  answer.result = PORTOLAN_TRY(planner::plan(request.job, context.catalogue(), context.models(), options));
+  answer.envelope.oldest_price_date = answer.result.oldest_price_used;
+  answer.envelope.warnings = answer.result.warnings;
+  add_assumptions(answer.envelope, answer.result, context.catalogue());
+  for (const planner::Plan& plan : answer.result.plans) {
+    if (plan.offer == nullptr) continue;
+    answer.envelope.cite(plan.offer->source, "offers", plan.offer->source + (plan.offer->revision.empty() ? "" : "@" + plan.offer->revision),
+                         plan.offer->observed.latest ? plan.offer->observed.latest->text() : "");
+  }
+  answer.envelope.cite("engine", std::string(cost::default_engine().engine), cost::default_engine().source, cost::default_engine().date);
+  if (request.max_price_age_days && answer.result.oldest_price_used) {
+    const std::int32_t age = days_between(*answer.result.oldest_price_used, context.today());
+    if (age > *request.max_price_age_days) {
+      Error error;
+      error.code = ErrorCode::kPolicy;
+      error.message = fmt::format("the oldest price that decides this plan is {} d old", age);
+      error.why = fmt::format("--max-price-age {}d", *request.max_price_age_days);
+      error.hint = "use a newer catalogue (--catalogue) or raise --max-price-age";
+      answer.policy = std::move(error);
+    }
+  }
+  if (request.explain) answer.envelope.derivations = explain_plan(answer.result, context);
+  return answer;
+}
+
+}  // namespace portolan::app

@@ -1,0 +1,29 @@
+// `plan`: reads a job and searches the market for the cheapest feasible ways to run it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "app/answer.hpp"
+#include "app/context.hpp"
+#include "planner/plan.hpp"
+
+namespace portolan::app {
+
+struct PlanRequest {
+  planner::Job job;
+  std::int64_t top = 10;
+  bool explain = false;
+  std::optional<std::int64_t> max_price_age_days;
+};
+/// `request.job` is the job document itself (an object) or the path of a file ("-" = stdin).
+Result<PlanRequest> read_plan(const io::Value& request);
+
+struct PlanAnswer {
+  planner::PlanResult result;
+  Envelope envelope;
+  std::optional<Error> policy;   // --max-price-age exceeded: the answer is still printed, exit code 5
+};
+Result<PlanAnswer> plan(const PlanRequest& request, const Context& context);
+
+}  // namespace portolan::app

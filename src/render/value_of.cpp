@@ -1,0 +1,262 @@
+#include "render/value_of.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "app/registry.hpp"
+#include "base/text.hpp"
+#include "render/values.hpp"
+
+namespace portolan::render {
+
+using io::Value;
+
+Value whole(double value) {
+  if (std::isfinite(value) && std::abs(value) < 9007199254740992.0 && value == std::floor(value)) {
+    return Value(static_cast<std::int64_t>(value));
+  }
+  return Value(value);
+}
+
+Value money(const std::optional<Money>& amount) { return amount ? Value::number_text(amount->text()) : Value(); }
+
+Value text_or_null(const std::string& text) { return text.empty() ? Value() : Value(text); }
+
+Value date_or_null(const std::optional<Date>& date) { return date ? Value(date->text()) : Value(); }
+
+Value usd(double dollars) {
+  const auto exact = to_money(Usd(dollars));
+  return exact ? Value::number_text(exact->text()) : Value(dollars);
+}
+
+Value usd(const std::optional<double>& dollars) { return dollars ? usd(*dollars) : Value(); }
+
+namespace {
+
+Value texts(const std::vector<std::string>& list) {
+  Value::Array array;
+  for (const std::string& text : list) array.emplace_back(text);
+  return Value(std::move(array));
+}
+
+Value assumptions(const app::Envelope& envelope) {
+  Value::Array array;
+  for (const app::Assumption& a : envelope.assumptions) {
+    Value object{Value::Object{}};
+    object.set("key", a.key);
+    object.set("value", a.value);
+    object.set("origin", a.origin);
+    object.set("flag", text_or_null(a.flag));
+    object.set("source", text_or_null(a.source));
+    array.push_back(std::move(object));
+  }
+  return Value(std::move(array));
+}
+
+Value sources(const app::Envelope& envelope) {
+  Value::Array array;
+  for (const app::Source& s : envelope.sources) {
+    Value object{Value::Object{}};
+    object.set("id", s.id);
+    object.set("what", s.what);
+    object.set("reference", text_or_null(s.reference));
+    object.set("date", text_or_null(s.date));
+    array.push_back(std::move(object));
+  }
+  return Value(std::move(array));
+}
+
+std::vector<FieldInfo> fields_of(std::string_view verb) {
+  if (verb == "estimate") return estimate_fields();
+  if (verb == "plan") return plan_fields();
+  if (verb == "offers") return offers_fields();
+  if (verb == "gpus") return gpus_fields();
+  if (verb == "models") return models_fields();
+  if (verb == "providers") return providers_fields();
+  return article_fields();
+}
+
+std::string_view json_type(JsonType type) {
+  switch (type) {
+    case JsonType::kString: return "string";
+    case JsonType::kNumber: return "number";
+    case JsonType::kInteger: return "integer";
+    case JsonType::kBoolean: return "boolean";
+    case JsonType::kArray: return "array";
+    case JsonType::kObject: return "object";
+    case JsonType::kAny: break;
+  }
+  return "string";
+}
+
+Value object_schema(const std::vector<FieldInfo>& fields);
+
+Value schema_of(const FieldInfo& field) {
+  Value out{Value::Object{}};
+  if (field.type == JsonType::kAny) {
+    // any type: no "type" member
+  } else if (field.nullable) {
+    out.set("type", Value(Value::Array{Value(json_type(field.type)), Value("null")}));
+  } else {
+    out.set("type", json_type(field.type));
+  }
+  if (!field.description.empty()) out.set("description", field.description);
+  if (!field.children.empty()) {
+    Value inner = object_schema(field.children);
+    if (field.type == JsonType::kArray) {
+      out.set("items", std::move(inner));
+    } else {
+      for (auto& [key, member] : inner.object()) {
+        if (key != "type") out.set(key, std::move(member));
+      }
+    }
+  }
+  return out;
+}
+
+Value object_schema(const std::vector<FieldInfo>& fields) {
+  Value properties{Value::Object{}};
+  Value::Array required;
+  for (const FieldInfo& field : fields) {
+    properties.set(std::string(field.name), schema_of(field));
+    required.emplace_back(field.name);
+  }
+  Value out{Value::Object{}};
+  out.set("type", "object");
+  out.set("properties", std::move(properties));
+  out.set("required", Value(std::move(required)));
+  return out;
+}
+
+std::vector<FieldInfo> assumption_fields() {
+  return {{"key", JsonType::kString, "what is assumed, unit last", false, {}},
+          {"value", JsonType::kAny, "its value: text, number, boolean or null", true, {}},
+          {"origin", JsonType::kString, "default, flag, job or derived", false, {}},
+          {"flag", JsonType::kString, "what changes it", true, {}},
+          {"source", JsonType::kString, "where the default comes from", true, {}}};
+}
+
+std::vector<FieldInfo> source_fields() {
+  return {{"id", JsonType::kString, "", false, {}},
+          {"what", JsonType::kString, "", false, {}},
+          {"reference", JsonType::kString, "who says so", true, {}},
+          {"date", JsonType::kString, "as of", true, {}}};
+}
+
+}  // namespace
+
+std::string_view items_key(std::string_view verb) {
+  if (verb == "plan") return "plans";
+  if (verb == "offers") return "offers";
+  if (verb == "gpus") return "gpus";
+  if (verb == "models") return "models";
+  if (verb == "providers") return "providers";
+  if (verb == "validate") return "goldens";
+  return "";
+}
+
+Value to_value(const Derivation& d) {
+  Value out{Value::Object{}};
+  out.set("name", d.name);
+  out.set("value", d.value);
+  out.set("unit", text_or_null(d.unit));
+  out.set("formula", text_or_null(d.formula));
+  out.set("substituted", text_or_null(d.substituted));
+  out.set("source", text_or_null(d.source));
+  out.set("date", text_or_null(d.date));
+  out.set("kind", text_or_null(d.kind));
+  out.set("note", text_or_null(d.note));
+  Value::Array inputs;
+  for (const Derivation& input : d.inputs) inputs.push_back(to_value(input));
+  out.set("inputs", Value(std::move(inputs)));
+  return out;
+}
+
+Value to_value(const app::Answer& answer, const ValueOptions& options) {
+  const app::Envelope& envelope = app::envelope(answer);
+  Value out{Value::Object{}};
+  out.set("schema_version", kSchemaVersion);
+  out.set("command", envelope.command);
+  Value catalogue{Value::Object{}};
+  catalogue.set("date", date_or_null(envelope.catalogue_date));
+  catalogue.set("oldest_price_date", date_or_null(envelope.oldest_price_date));
+  out.set("catalogue", std::move(catalogue));
+  out.set("request", envelope.request);
+  if (const auto* planned = std::get_if<app::PlanAnswer>(&answer)) {
+    out.set("result", result_of(*planned, options.timing));
+    if (planned->policy) {
+      Value policy{Value::Object{}};
+      policy.set("passed", false);
+      policy.set("message", planned->policy->message);
+      out.set("policy", std::move(policy));
+    }
+  } else {
+    std::visit(
+        [&](const auto& a) {
+          if constexpr (!std::is_same_v<std::decay_t<decltype(a)>, app::PlanAnswer>) out.set("result", result_of(a));
+        },
+        answer);
+  }
+  out.set("assumptions", assumptions(envelope));
+  out.set("sources", sources(envelope));
+  out.set("warnings", texts(envelope.warnings));
+  if (options.explain) {
+    Value::Array derivations;
+    for (const Derivation& d : envelope.derivations) derivations.push_back(to_value(d));
+    out.set("derivations", Value(std::move(derivations)));
+  }
+  return out;
+}
+
+namespace {
+Value where_value(const Where& where) {
+  if (where.empty()) return {};
+  Value out{Value::Object{}};
+  if (!where.file.empty()) out.set("file", where.file);
+  if (where.line > 0) out.set("line", static_cast<std::int64_t>(where.line));
+  if (where.column > 0) out.set("column", static_cast<std::int64_t>(where.column));
+  if (!where.pointer.empty()) out.set("pointer", where.pointer);
+  if (!where.argument.empty()) out.set("argument", where.argument);
+  if (!where.offset.empty()) out.set("offset", where.offset);
+  return out;
+}
+}  // namespace
+
+Value to_value(const Error& error) {
+  Value out{Value::Object{}};
+  out.set("code", code_name(error.code));
+  out.set("message", error.message);
+  out.set("where", where_value(error.where));
+  out.set("hint", error.hint.empty() ? text_or_null(error.why) : Value(error.hint));
+  if (!error.why.empty()) out.set("why", error.why);
+  if (!error.also.empty()) {
+    Value::Array errors;
+    for (const Error& e : error.also) errors.push_back(to_value(e));
+    out.set("errors", Value(std::move(errors)));
+  }
+  return out;
+}
+
+Value schema(std::string_view verb) {
+  if (app::find_verb(verb) == nullptr) return {};
+  std::vector<FieldInfo> top = {
+      {"schema_version", JsonType::kString, "major.minor; within a major only additions", false, {}},
+      {"command", JsonType::kString, "the verb", false, {}},
+      {"catalogue", JsonType::kObject, "which prices", false,
+       {{"date", JsonType::kString, "newest observation", true, {}},
+        {"oldest_price_date", JsonType::kString, "of the prices used", true, {}}}},
+      {"result", JsonType::kObject, "the answer", false, fields_of(verb)},
+      {"assumptions", JsonType::kArray, "what the answer rests on and how to change it", false, assumption_fields()},
+      {"sources", JsonType::kArray, "who said so, and when", false, source_fields()},
+      {"warnings", JsonType::kArray, "what a reader must know", false, {}},
+  };
+  Value out = object_schema(top);
+  Value schema{Value::Object{}};
+  schema.set("$schema", "https://json-schema.org/draft/2020-12/schema");
+  schema.set("title", fmt::format("portolan {}", verb));
+  for (auto& [key, member] : out.object()) schema.set(key, std::move(member));
+  return schema;
+}
+
+}  // namespace portolan::render
