@@ -69,7 +69,8 @@ void read_embeddings(ConfigReader& config, const Traits& traits, Architecture& m
   model.vocab = vocab.value_or(0);
   model.max_position = config
                            .integer({"max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len",
-                                     "seq_length", "model_max_length"},
+                                     "seq_length", "model_max_length",
+                                     "max_context_length"},
                                     0, kLongestContext)
                            .value_or(0);
   model.tied_embeddings = config.flag({"tie_word_embeddings", "share_input_output_layers", "tie_embedding"}).value_or(traits.tied);
@@ -177,7 +178,8 @@ Result<Architecture> read_config(const io::Value& config, const std::string& fil
   if (hidden && layers) {
     const TextModel text{.traits = *traits, .hidden = *hidden, .layers = *layers, .notes = model.notes};
     read_embeddings(reader, *traits, model);
-    if (reader.flag({"is_encoder_decoder"}).value_or(false) || reader.has("num_decoder_layers")) {
+    if (reader.flag({"is_encoder_decoder"}).value_or(false) || reader.has("num_decoder_layers") ||
+        (reader.has("encoder_layers") && reader.has("decoder_layers"))) {
       read_encoder_decoder(reader, text, model);
     } else {
       model.layers = read_layers(reader, text);

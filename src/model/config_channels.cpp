@@ -24,7 +24,7 @@ Channel dense_mlp(ConfigReader& config, const TextModel& model) {
   channel.width = config.value_is_list("intermediate_size")
                       ? 0  // differs from layer to layer: read_layers fills it in
                       : config.dimension({"dense_intermediate_size", "intermediate_size_mlp", "intermediate_size",
-                                          "ffn_hidden_size", "ffn_dim", "n_inner", "d_ff", "hidden_dim",
+                                          "ff_intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner", "d_ff", "hidden_dim",
                                           "ffn_config.ffn_hidden_size"})
                             .value_or(config.integer({"expansion_ratio"}, 1, 1024).value_or(4) * model.hidden);
   channel.width /= model.traits.width_divisor;

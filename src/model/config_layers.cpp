@@ -108,9 +108,39 @@ std::vector<LayerRun> read_blocks(ConfigReader& config, const TextModel& model) 
   return runs;
 }
 
-/// OpenELM: heads and MLP widths grow from layer to layer.
-void scale_layer(const std::vector<std::int64_t>& values, std::size_t at, std::int64_t& field) {
-  if (at < values.size()) field = values[at];
+/// What differs from layer to layer, as lists with one entry each; empty where it does not.
+struct Varying {
+  std::vector<std::int64_t> widths, heads, kv_heads;
+};
+
+Varying read_varying(ConfigReader& config, const TextModel& model) {
+  const auto listed = [&](std::string_view key) {
+    return config.value_is_list(key) ? config.per_layer({key}, 1, kWidest, model.layers) : std::vector<std::int64_t>{};
+  };
+  Varying varying{.widths = listed("intermediate_size"), .heads = listed("num_query_heads"), .kv_heads = listed("num_key_value_heads")};
+  if (varying.kv_heads.empty()) varying.kv_heads = listed("num_kv_heads");
+  // OpenELM states factors of the model's width and rounds to a multiple (make_divisible of its modelling code).
+  if (const io::Value* factors = config.find("ffn_multipliers"); factors != nullptr && factors->is_array()) {
+    const std::int64_t multiple = config.integer({"ffn_dim_divisor"}, 1, kWidest).value_or(256);
+    for (const io::Value& factor : factors->array()) {
+      const double width = factor.is_number() ? factor.number() * static_cast<double>(model.hidden) : 0.0;
+      if (!(width >= 1.0 && width < static_cast<double>(kWidest)) || varying.widths.size() > static_cast<std::size_t>(kMostLayers)) {
+        config.problem("ffn_multipliers", "ffn_multipliers makes no believable MLP");
+        break;
+      }
+      std::int64_t rounded = static_cast<std::int64_t>(width + static_cast<double>(multiple) / 2) / multiple * multiple;
+      rounded = std::max(rounded, multiple);
+      if (static_cast<double>(rounded) < 0.9 * width) rounded += multiple;
+      varying.widths.push_back(rounded);
+    }
+  }
+  return varying;
+}
+
+void vary(const Varying& varying, std::size_t at, LayerRun& layer) {
+  if (at < varying.widths.size()) layer.channel.width = varying.widths[at];
+  if (at < varying.heads.size()) layer.mixer.heads = varying.heads[at];
+  if (at < varying.kv_heads.size()) layer.mixer.kv_heads = varying.kv_heads[at];
 }
 
 }  // namespace
@@ -146,11 +176,7 @@ std::vector<LayerRun> read_layers(ConfigReader& config, const TextModel& model) 
     if (!shapes.contains(kind)) shapes[kind] = mixer_shape(config, model, kind);
   }
   const Channels channels = channel_shapes(config, model);
-  // Lists, one entry per layer, where an architecture varies.
-  const auto listed = [&](std::string_view key) {
-    return config.value_is_list(key) ? config.per_layer({key}, 1, kWidest, model.layers) : std::vector<std::int64_t>{};
-  };
-  const std::vector<std::int64_t> widths = listed("intermediate_size"), kv_heads = listed("num_key_value_heads");
+  const Varying varying = read_varying(config, model);
   const std::int64_t shared =
       config.integer({"num_kv_shared_layers"}, 0, kMostLayers).value_or(0);  // trailing layers without a cache of their own
   const bool wide = config.flag({"use_double_wide_mlp"}).value_or(false);
@@ -172,8 +198,7 @@ std::vector<LayerRun> read_layers(ConfigReader& config, const TextModel& model) 
       finish(config, model, known);
     }
     LayerRun layer = known;
-    scale_layer(widths, i, layer.channel.width);
-    scale_layer(kv_heads, i, layer.mixer.kv_heads);
+    vary(varying, i, layer);
     if (i < indexers.size() && indexers[i] == "shared" && layer.mixer.index_heads > 0) {
       // GLM-5.2: the tokens an earlier layer chose.
       layer.mixer.index_heads = layer.mixer.index_dim = 0;
@@ -183,6 +208,14 @@ std::vector<LayerRun> read_layers(ConfigReader& config, const TextModel& model) 
       layer.mixer.kind = MixerKind::kSharedKv;
       if (wide) layer.channel.width *= 2;
       finish(config, model, layer);
+    }
+    if (model.traits.double_layers && sparse) {
+      // LongCat: each layer attends twice, with an MLP after each, and the experts run beside the second.
+      LayerRun half = layer;
+      half.channel = channels.dense;
+      append_layer(runs, half);
+      layer.channel.dense_residual_width = channels.dense.width;
+      layer.extra_parameters += model.hidden * config.integer({"zero_expert_num"}, 0, kMostExperts).value_or(0);
     }
     append_layer(runs, layer);
   }

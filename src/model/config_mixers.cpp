@@ -1,5 +1,6 @@
 // Shapes of the mixing half of a layer: attention in its forms, latent attention, recurrences.
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,8 @@ std::int64_t need(ConfigReader& config, std::string_view key) {
 }
 
 std::int64_t kv_head_count(ConfigReader& config, std::int64_t heads) {
+  // Lists, one entry per layer, are put in by read_layers.
+  if (config.value_is_list("num_key_value_heads") || config.value_is_list("num_kv_heads")) return heads;
   // Falcon: the old decoder shares one KV head and ignores num_kv_heads.
   if (config.flag({"multi_query"}).value_or(false) && !config.flag({"new_decoder_architecture"}).value_or(false)) return 1;
   if (config.has("new_decoder_architecture") && !config.flag({"new_decoder_architecture"}).value_or(false)) return heads;
@@ -50,7 +53,9 @@ Mixer attention(ConfigReader& config, const TextModel& model) {
   const Traits& traits = model.traits;
   Mixer mixer{.kind = MixerKind::kAttention};
   mixer.causal = !traits.encoder_only;
-  const auto heads = config.dimension({"num_attention_heads", "n_head", "n_heads", "num_heads"});
+  const auto heads = config.value_is_list("num_query_heads")
+                         ? std::optional<std::int64_t>(1)
+                         : config.dimension({"num_attention_heads", "n_head", "n_heads", "num_heads"});
   if (!heads) {
     if (!config.has("num_attention_heads")) {
       config.problem("num_attention_heads", "missing key \"num_attention_heads\"");

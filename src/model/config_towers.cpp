@@ -91,7 +91,7 @@ std::int64_t projector_parameters(ConfigReader& vision, ConfigReader& outer, con
       const bool bias = outer.flag({"multimodal_projector_bias"}).value_or(true);
       return linear(v, t, bias) + linear(t, t, bias);
     }
-    case Projector::kOneLinear: return linear(v, t, false);
+    case Projector::kOneLinear: return linear(v, t, outer.text({"model_type"}) == "paligemma");
     case Projector::kGemma3: return linear(v, t, false) + v;
     case Projector::kQwenMerger: {
       // Qwen2-VL keeps the tower's width in embed_dim and calls the way out hidden_size.
@@ -166,6 +166,7 @@ void read_vision(ConfigReader& outer, const io::Value& object, const std::string
     }
   }
   TowerTraits traits = *row;
+  if (around == "paligemma") traits.projector = Projector::kOneLinear;
   if (around == "gemma3") traits.projector = Projector::kGemma3;
   if (around == "clip" || around == "siglip") traits.projector = Projector::kNone;
   if (around == "llava" || around == "llava_next") traits.projector = Projector::kTwoLinear;

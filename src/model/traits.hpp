@@ -55,6 +55,7 @@ struct Traits {
   bool pooler = false;
   bool pooler_with_head = false;   // the checkpoints with a masked-word head carry the pooler, too (BERT)
   bool single_half = false;        // a layer is a mixer or a channel, not both (Nemotron-H, Mamba)
+  bool double_layers = false;      // two attentions and two MLPs per layer (LongCat)
   int mamba = 2;                   // version of its state-space layers
   bool state_norms = false;        // norms over dt, B and C of Mamba layers (Jamba)
   LinearKind linear = LinearKind::kGatedDelta;
