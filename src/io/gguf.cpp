@@ -207,6 +207,7 @@ class Reader {
   }
 
   bool read_metadata() {
+    std::uint64_t alignment_at = 0;
     builder_.open(true, {});
     for (std::uint64_t i = 0; i < key_count_; ++i) {
       const std::uint64_t start = at_;
@@ -214,10 +215,11 @@ class Reader {
       if (!take_string(key, "key", kMostKeyBytes)) return false;
       if (!builder_.key(valid_utf8(key), {})) return builder_failed(start);
       std::uint32_t type = 0;
-      if (!take(type) || !read_value(type, 0)) return false;
+      if (!take(type)) return false;
+      if (key == "general.alignment") alignment_at = at_;
+      if (!read_value(type, 0)) return false;
     }
-    const std::uint64_t end = at_;
-    if (!builder_.close()) return builder_failed(end);
+    if (!builder_.close()) return builder_failed(at_);
     header_.metadata = builder_.take();
 
     if (const Value* alignment = header_.metadata.find("general.alignment")) {
@@ -225,7 +227,8 @@ class Reader {
       if (value < 1 || value > static_cast<std::int64_t>(kMostAlignment) ||
           !std::has_single_bit(static_cast<std::uint64_t>(value))) {
         const std::string shown = alignment->is_integer() ? " " + std::to_string(value) : "";
-        return refuse(ErrorCode::kInvalidInput, end, "general.alignment" + shown + " is not usable",
+        return refuse(ErrorCode::kInvalidInput, alignment_at,
+                      "general.alignment" + shown + " is not usable",
                       "it must be a power of two up to " + std::to_string(kMostAlignment));
       }
       alignment_ = static_cast<std::uint64_t>(value);
