@@ -33,6 +33,8 @@ double smooth_max(double a, double b) {
 
 /// (a^p + b^p)^(1/p) without overflow and without work where one side is negligible.
 double p_norm(double a, double b, double p) {
+  if (p == 4.0) return smooth_max(a, b);
+  if (p == 2.0) return std::sqrt(a * a + b * b);
   const double high = std::max(a, b), low = std::min(a, b);
   if (high <= 0.0) return 0.0;
   const double ratio = low / high;

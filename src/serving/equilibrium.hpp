@@ -96,6 +96,7 @@ class Equilibrium {
   }
 
   struct Latency {
+    double rate = 0;                   // requests per second
     double batch = 0;                  // mean requests in service, all lanes
     double step = 0;                   // T
     double queue = 0;                  // mean wait for a slot
@@ -104,9 +105,16 @@ class Equilibrium {
 
   /// Latencies at arrival rate lambda < lambda_max.
   [[nodiscard]] Latency latency(double lambda) const {
+    return latency_at(solve(lambda), lambda);
+  }
+  /// Latencies with x prompts per step, 0 < x <= x_cap: the same without solving for x.
+  [[nodiscard]] Latency latency_at(double x) const { return latency_at(x, std::min(in_.lanes * x / seen(x).mean, lambda_max_ * (1.0 - 1e-12))); }
+
+ private:
+  [[nodiscard]] Latency latency_at(double x, double lambda) const {
     constexpr double kZ95 = 1.6448536269514722;
     Latency out;
-    const double x = solve(lambda);
+    out.rate = lambda;
     const Mixture step = seen(x);
     out.step = step.mean;
     const double others = decode_steps() * x;
@@ -167,7 +175,6 @@ class Equilibrium {
     return out;
   }
 
- private:
   EquilibriumInput in_;
   Step step_;
   double x_cap_ = 0, lambda_max_ = 0;

@@ -11,13 +11,16 @@ namespace {
 /// Means over the life of a request in service. Lengths in progress are biased towards the long ones.
 double mean_context(const Workload& work) { return work.input_tokens + 0.5 * work.output_tokens * (1.0 + work.output_cv2); }
 
+/// At least one token of a prompt is computed, however much of it is cached.
+double uncached_tokens(const Workload& work) { return std::min(work.input_tokens, std::max(1.0, work.input_tokens * (1.0 - work.cached_share))); }
+
 /// The step of one lane. With a full pipeline a lane starts again after the latency of all stages, or when the slowest
 /// stage has served every lane.
 class LaneStep {
  public:
   LaneStep(const cost::StepModel& step, const Workload& work)
-      : step_(step), context_(mean_context(work)), uncached_(work.input_tokens * (1.0 - work.cached_share)),
-        cached_(work.input_tokens * work.cached_share), lanes_(step.deployment().pp) {}
+      : step_(step), context_(mean_context(work)), uncached_(uncached_tokens(work)), cached_(work.input_tokens - uncached_),
+        lanes_(step.deployment().pp) {}
 
   [[nodiscard]] cost::Batch batch(double decodes, double prompt_tokens, double prompts) const {
     cost::Batch batch;
@@ -46,7 +49,7 @@ class LaneStep {
 
 EquilibriumInput input_of(const cost::StepModel& step, const Workload& work, const EngineLimits& limits) {
   const cost::EngineOverhead& engine = step.engine();
-  return {.uncached_tokens = work.input_tokens * (1.0 - work.cached_share),
+  return {.uncached_tokens = uncached_tokens(work),
           .output_tokens = work.output_tokens,
           .batch_cap = limits.batch_cap(),
           .token_budget = limits.max_batched_tokens,
@@ -71,30 +74,11 @@ std::optional<Watts> mean_power(const cost::StepModel& step, const LaneStep& lan
   return Watts(duty * busy->raw() / std::max(1e-12, time.stage.raw())) + *idle * (1.0 - duty);
 }
 
-}  // namespace
-
-double EngineLimits::batch_cap() const { return kv_sequences > 0 ? std::min(max_sequences, kv_sequences) : max_sequences; }
-
-double mean_tokens_held(const Workload& work) { return mean_context(work); }
-
-SteadyState steady_state(const cost::StepModel& step, const Workload& work, const EngineLimits& limits, double requests_per_second) {
+SteadyState latencies_of(const Equilibrium<LaneStep>& equilibrium, const Workload& work, const Equilibrium<LaneStep>::Latency& latency) {
   SteadyState state;
-  const LaneStep lane(step, work);
-  const Equilibrium<LaneStep> equilibrium(input_of(step, work, limits), lane);
   state.max_requests_per_second = equilibrium.lambda_max();
-  state.utilisation = requests_per_second / equilibrium.lambda_max();
-  state.saturated = state.utilisation >= 1.0;
-  const double served = std::min(requests_per_second, equilibrium.lambda_max());
-  state.output_tokens_per_second = served * work.output_tokens;
-  if (state.saturated) {
-    const double x = equilibrium.x_cap();
-    state.batch = equilibrium.cap() * static_cast<double>(step.deployment().pp);
-    state.bound = step.time(lane.batch(equilibrium.decode_steps() * x, equilibrium.prompt_tokens(x), 1.0)).bound();
-    state.power = mean_power(step, lane, equilibrium, x, 1.0);
-    return state;
-  }
-  const Equilibrium<LaneStep>::Latency latency = equilibrium.latency(requests_per_second);
-  const double x = equilibrium.solve(requests_per_second);
+  state.utilisation = latency.rate / equilibrium.lambda_max();
+  state.output_tokens_per_second = latency.rate * work.output_tokens;
   state.batch = latency.batch;
   state.ttft_mean = Seconds(latency.ttft_mean);
   state.ttft_p95 = Seconds(latency.ttft_p95);
@@ -104,8 +88,52 @@ SteadyState steady_state(const cost::StepModel& step, const Workload& work, cons
   }
   state.e2e_mean = Seconds(latency.e2e_mean);
   state.e2e_p95 = Seconds(latency.e2e_p95);
+  return state;
+}
+
+}  // namespace
+
+double EngineLimits::batch_cap() const { return std::min(max_sequences, kv_sequences); }
+
+double mean_tokens_held(const Workload& work) { return mean_context(work); }
+
+namespace {
+
+/// No request fits.
+SteadyState nothing_served() {
+  SteadyState state;
+  state.saturated = true;
+  state.utilisation = 1.0;
+  return state;
+}
+
+/// The public record of an operating point with x prompts per step.
+SteadyState state_of(const cost::StepModel& step, const LaneStep& lane, const Equilibrium<LaneStep>& equilibrium, const Workload& work,
+                     const Equilibrium<LaneStep>::Latency& latency, double x) {
+  SteadyState state = latencies_of(equilibrium, work, latency);
   state.bound = step.time(lane.batch(1.0 + equilibrium.decode_steps() * x, equilibrium.prompt_tokens(x), 1.0)).bound();
   state.power = mean_power(step, lane, equilibrium, x, -std::expm1(-latency.batch));
+  return state;
+}
+
+}  // namespace
+
+SteadyState steady_state(const cost::StepModel& step, const Workload& work, const EngineLimits& limits, double requests_per_second) {
+  if (limits.batch_cap() < 1.0) return nothing_served();
+  const LaneStep lane(step, work);
+  const Equilibrium<LaneStep> equilibrium(input_of(step, work, limits), lane);
+  if (requests_per_second < equilibrium.lambda_max()) {
+    return state_of(step, lane, equilibrium, work, equilibrium.latency(requests_per_second), equilibrium.solve(requests_per_second));
+  }
+  SteadyState state;
+  state.saturated = true;
+  state.max_requests_per_second = equilibrium.lambda_max();
+  state.utilisation = requests_per_second / equilibrium.lambda_max();
+  state.output_tokens_per_second = equilibrium.lambda_max() * work.output_tokens;
+  const double x = equilibrium.x_cap();
+  state.batch = equilibrium.cap() * static_cast<double>(step.deployment().pp);
+  state.bound = step.time(lane.batch(equilibrium.decode_steps() * x, equilibrium.prompt_tokens(x), 1.0)).bound();
+  state.power = mean_power(step, lane, equilibrium, x, 1.0);
   return state;
 }
 
@@ -133,33 +161,46 @@ SustainedRate sustained_rate(const cost::StepModel& step, const Workload& work, 
   constexpr double kLightest = 1e-6;     // share of capacity taken as "no load"
   constexpr double kPrecision = 0.005;   // of the rate (serving.md §2.6)
   SustainedRate result;
-  const SteadyState light = steady_state(step, work, limits, 0.0);
-  const double most = light.max_requests_per_second * std::min(max_utilisation, 1.0 - 1e-9);
-  result.state = steady_state(step, work, limits, kLightest * light.max_requests_per_second);
-  if (!meets(result.state, slo, &result.miss)) return result;
-  SteadyState state = steady_state(step, work, limits, most);
-  if (meets(state, slo, &result.miss)) {
-    result.requests_per_second = most;
-    result.miss = {.target = "utilisation", .value = state.utilisation, .limit = max_utilisation};
-    result.state = std::move(state);
+  if (limits.batch_cap() < 1.0) {
+    result.state = nothing_served();
+    result.miss = {.target = "memory", .value = 1.0, .limit = limits.batch_cap()};
     return result;
   }
-  double low = kLightest * light.max_requests_per_second, high = most;
+  const LaneStep lane(step, work);
+  const Equilibrium<LaneStep> equilibrium(input_of(step, work, limits), lane);
+  // The search runs over prompts per step, in which the rate is explicit and every latency monotone.
+  const double most = equilibrium.lambda_max() * std::min(max_utilisation, 1.0 - 1e-9), least = kLightest * equilibrium.lambda_max();
+  double low = equilibrium.solve(least), high = equilibrium.solve(most);
+  const Equilibrium<LaneStep>::Latency lightest = equilibrium.latency(least);
+  if (!meets(latencies_of(equilibrium, work, lightest), slo, &result.miss)) {
+    result.state = state_of(step, lane, equilibrium, work, lightest, low);
+    return result;
+  }
+  const Equilibrium<LaneStep>::Latency heaviest = equilibrium.latency(most);
+  if (meets(latencies_of(equilibrium, work, heaviest), slo, &result.miss)) {
+    result.requests_per_second = heaviest.rate;
+    result.state = state_of(step, lane, equilibrium, work, heaviest, high);
+    result.miss = {.target = "utilisation", .value = result.state.utilisation, .limit = max_utilisation};
+    return result;
+  }
+  Equilibrium<LaneStep>::Latency best = lightest;
   while (high - low > kPrecision * high) {
     const double middle = high > 8.0 * low ? std::sqrt(high * low) : 0.5 * (low + high);
-    state = steady_state(step, work, limits, middle);
-    if (meets(state, slo, &result.miss)) {
+    const Equilibrium<LaneStep>::Latency latency = equilibrium.latency_at(middle);
+    if (meets(latencies_of(equilibrium, work, latency), slo, &result.miss)) {
       low = middle;
-      result.state = std::move(state);
+      best = latency;
     } else {
       high = middle;
     }
   }
-  result.requests_per_second = low;
+  result.requests_per_second = best.rate;
+  result.state = state_of(step, lane, equilibrium, work, best, low);
   return result;
 }
 
 SteadyState full_throughput(const cost::StepModel& step, const Workload& work, const EngineLimits& limits) {
+  if (limits.batch_cap() < 1.0) return nothing_served();
   const LaneStep lane(step, work);
   const Equilibrium<LaneStep> equilibrium(input_of(step, work, limits), lane);
   const double x = equilibrium.x_cap();

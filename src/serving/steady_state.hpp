@@ -21,7 +21,7 @@ struct Workload {
 struct EngineLimits {
   double max_sequences = 256;          // engine's cap
   double max_batched_tokens = 8192;
-  double kv_sequences = 0;             // cap by memory, from cost::max_sequences at the mean footprint
+  double kv_sequences = 1e9;           // cap by memory: cost::max_sequences at mean_tokens_held; below 1 nothing can be served
   [[nodiscard]] double batch_cap() const;
 };
 

@@ -69,6 +69,21 @@ TEST(SteadyState, PipelineKeepsThroughputAndAddsNoSpeed) {
   EXPECT_LT(two, 2.1 * one);
 }
 
+TEST(SteadyState, NothingFitsNothingIsServed) {
+  const EngineLimits none{.max_sequences = 256, .max_batched_tokens = 8192, .kv_sequences = 0};
+  EXPECT_TRUE(steady_state(llama_8b(), kChat, none, 1).saturated);
+  EXPECT_EQ(full_throughput(llama_8b(), kChat, none).max_requests_per_second, 0);
+  const SustainedRate r = sustained_rate(llama_8b(), kChat, none, {}, 0.8);
+  EXPECT_EQ(r.requests_per_second, 0);
+  EXPECT_EQ(r.miss.target, "memory");
+}
+
+TEST(SteadyState, WhollyCachedPromptsStillComputeOneToken) {
+  const SteadyState s = steady_state(llama_8b(), {.input_tokens = 1000, .output_tokens = 100, .cached_share = 1.0}, kLimits, 1);
+  ASSERT_TRUE(s.ttft_mean);
+  EXPECT_LT(s.ttft_mean->raw(), steady_state(llama_8b(), {.input_tokens = 1000, .output_tokens = 100}, kLimits, 1).ttft_mean->raw());
+}
+
 TEST(Slo, MissNamesTheTargetAndItsSize) {
   const SteadyState s = steady_state(llama_8b(), kChat, kLimits, 4);
   Miss miss;
