@@ -16,6 +16,7 @@
 namespace portolan::app {
 namespace {
 
+constexpr std::int64_t kLargestListed = 16;  // `fits` lists what one would rent for one replica
 constexpr double kArticleTokens = 1024;  // R5, R6: the reference article's prompt
 
 /// One accelerator's node as its maker connects it, when no offer says otherwise: at most 8 in a node.
@@ -62,6 +63,7 @@ Priced cheapest_accelerator_hour(const market::Catalogue& catalogue,
           best};
 }
 
+/// contract.md: 4 bytes per element for fp32 weights, 2 for any other.
 std::string default_kv_dtype(model::Format weights) {
   return weights == model::Format::kFp32 ? "fp32" : "bf16";
 }
@@ -120,7 +122,7 @@ void fill_fits(EstimateResult& result, const Context& context, const Setting& se
     FittingAccelerator row;
     row.accelerator = &accelerator;
     row.accelerators = minimum_accelerators(result, accelerator, setting, &row.memory_per_accelerator);
-    if (row.accelerators == 0) continue;
+    if (row.accelerators == 0 || row.accelerators > kLargestListed) continue;
     const Priced price = cheapest_accelerator_hour(context.catalogue(), accelerator, row.accelerators);
     if (price.offer != nullptr) {
       // Instances are rented whole: a machine with more accelerators than needed costs its full price.
@@ -419,24 +421,24 @@ Result<EstimateRequest> read_estimate(const io::Value& value) {
                                    {"sequence", &request.sequence},
                                    {"context", &request.context},
                                    {"training_tokens", &request.training_tokens}}) {
-    if (*given && **given <= 0) fields.problem(key, fmt::format("{} must be above 0", key));
+    if (*given && **given <= 0) fields.problem(key, "must be above 0");
   }
-  if (request.batch <= 0) fields.problem("batch", "batch must be above 0");
-  if (request.mfu && *request.mfu <= 0) fields.problem("mfu", "mfu must be above 0");
-  if (request.utilisation <= 0) fields.problem("utilisation", "utilisation must be above 0");
+  if (request.batch <= 0) fields.problem("batch", "must be above 0");
+  if (request.mfu && *request.mfu <= 0) fields.problem("mfu", "must be above 0");
+  if (request.utilisation <= 0) fields.problem("utilisation", "must be above 0");
   if (request.price && request.price->raw() <= 0) {
-    fields.problem("price", "price must be above 0", "leave --price out to use the market's");
+    fields.problem("price", "must be above 0", "leave --price out to use the market's");
   }
   if (request.tokens && (request.input || request.output)) {
-    fields.problem("tokens", "tokens and input/output exclude each other", "give either --tokens or --input and --output");
+    fields.problem("tokens", "excludes input and output", "give either --tokens or --input and --output");
   }
   if (request.characters && (request.tokens || request.input || request.output)) {
-    fields.problem("characters", "characters and tokens exclude each other");
+    fields.problem("characters", "excludes tokens, input and output");
   }
   if ((request.count || request.tp || request.pp || request.ep || request.price) && !request.gpu) {
-    fields.problem("gpu", "count, tp, pp, ep and price need an accelerator", "--gpu h100-sxm");
+    fields.problem("gpu", "missing: count, tp, pp, ep and price need an accelerator", "--gpu h100-sxm");
   }
-  if (request.memory && request.memory->raw() <= 0) fields.problem("memory", "memory must be above 0");
+  if (request.memory && request.memory->raw() <= 0) fields.problem("memory", "must be above 0");
   if (request.max_params && !request.memory && !request.gpu) {
     fields.problem("max_params", "which card?", "--memory 12GB or --gpu rtx-4090");
   }
@@ -456,8 +458,8 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
   Setting setting;
   setting.own_format = !request.dtype;
   setting.format = request.dtype ? PORTOLAN_TRY(model::parse_format(*request.dtype)) : architecture.weights;
-  result.dtype = request.dtype ? std::string(model::format_name(setting.format)) : architecture.dtype_name;
-  if (result.dtype.empty()) result.dtype = std::string(model::format_name(setting.format));
+  // A mixed checkpoint (GGUF, safetensors) has no single format: its own name says more.
+  result.dtype = setting.format == model::Format::kExact ? architecture.dtype_name : std::string(model::format_name(setting.format));
   result.kv_dtype = request.kv_dtype.value_or(default_kv_dtype(setting.format));
   setting.kv_bytes = PORTOLAN_TRY(model::kv_bytes_per_element(result.kv_dtype));
 

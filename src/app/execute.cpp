@@ -31,7 +31,7 @@ Result<Answer> validate(const io::Value& request, const Context& context) {
   if (set != "article") {
     static constexpr std::string_view kSets[] = {"article"};
     const std::string hint = did_you_mean(set, kSets);
-    fields.problem("set", fmt::format("unknown set {}", quoted(set)), hint.empty() ? "portolan validate article" : hint);
+    fields.problem("set", fmt::format("unknown value {}", quoted(set)), hint.empty() ? "portolan validate article" : hint);
   }
   PORTOLAN_DO(finish_request(fields, problems));
   ArticleAnswer answer = PORTOLAN_TRY(article(context));

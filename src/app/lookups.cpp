@@ -28,7 +28,7 @@ std::string choice(io::Fields& fields, std::string_view key, std::span<const std
     std::string list;
     for (std::string_view a : allowed) list += (list.empty() ? "" : ", ") + std::string(a);
     const std::string hint = did_you_mean(given, allowed);
-    fields.problem(key, fmt::format("unknown {} {}", key, quoted(given)), hint.empty() ? "one of: " + list : hint);
+    fields.problem(key, fmt::format("unknown value {}", quoted(given)), hint.empty() ? "one of: " + list : hint);
   }
   return given;
 }
@@ -212,6 +212,13 @@ std::vector<Derivation> explain_gpu(const GpuRow& row, const market::Catalogue& 
                    .substituted = fmt::format("{} W · 26,280 h · {} USD/kWh", significant(a.tdp->raw(), 4), shortest(price.value)),
                    .source = price.source, .date = price.date, .kind = "estimate",
                    .note = "one card, no PUE, always at its limit: an upper bound for the card alone", .inputs = {}});
+    // R44: the reference article's own price, and what a data centre's overhead adds to it.
+    const market::Constant& article = catalogue.constant("article.electricity_usd_per_kwh");
+    const double kwh = (*a.tdp * (3 * 8760 * kHour)).in(kKilowattHour);
+    const double pue = catalogue.constant("pue.neocloud").value;
+    out.push_back({.name = "the same at the reference article's price", .value = kwh * article.value, .unit = "USD", .formula = "kWh in three years · price",
+                   .substituted = fmt::format("{} kWh · {} USD/kWh", significant(kwh, 6), shortest(article.value)), .source = article.source, .date = article.date, .kind = "fact",
+                   .note = fmt::format("{} kWh a year; with a PUE of {}: {} USD", significant(kwh / 3, 5), shortest(pue), significant(kwh * article.value * pue, 6)), .inputs = {}});
   }
   if (!a.conflicts.empty()) {
     out.push_back({.name = "sources disagree", .value = {}, .unit = {}, .formula = {}, .substituted = {}, .source = a.source,

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "app/plan_explain.hpp"
 #include "app/request.hpp"
+#include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "io/text_formats.hpp"
@@ -73,12 +75,14 @@ Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
   options.top = static_cast<std::size_t>(request.top);
   options.threads = context.threads();
   options.today = context.today();
+  const Seconds start = monotonic_now();
   answer.result = PORTOLAN_TRY(planner::plan(request.job, context.catalogue(), context.models(), options));
+  answer.result.search.elapsed_seconds = (monotonic_now() - start).raw();
+  answer.shown = request.top == 0 ? answer.result.plans.size() : std::min(answer.result.plans.size(), static_cast<std::size_t>(request.top));
   answer.envelope.oldest_price_date = answer.result.oldest_price_used;
   answer.envelope.warnings = answer.result.warnings;
   add_assumptions(answer.envelope, answer.result, context.catalogue());
-  for (const planner::Plan& plan : answer.result.plans) {
-    if (plan.offer == nullptr) continue;
+  for (const planner::Plan& plan : std::span(answer.result.plans).first(answer.shown)) {
     answer.envelope.cite(plan.offer->source, "offers", plan.offer->source + (plan.offer->revision.empty() ? "" : "@" + plan.offer->revision),
                          plan.offer->observed.latest ? plan.offer->observed.latest->text() : "");
   }

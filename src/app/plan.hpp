@@ -21,6 +21,7 @@ Result<PlanRequest> read_plan(const io::Value& request);
 
 struct PlanAnswer {
   planner::PlanResult result;
+  std::size_t shown = 0;         // rows of result.plans that were asked for; the chart shows all
   Envelope envelope;
   std::optional<Error> policy;   // --max-price-age exceeded: the answer is still printed, exit code 5
 };
