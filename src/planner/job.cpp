@@ -1,17 +1,18 @@
 #include "planner/job.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
 #include "base/units_text.hpp"
 #include "io/fields.hpp"
 #include "model/numeric_format.hpp"
+#include "planner/job_fields.hpp"
 
 namespace portolan::planner {
 namespace {
@@ -21,67 +22,6 @@ constexpr double kMostTokens = 1e18, kMostRequests = 1e15, kMostRate = 1e7, kMos
 constexpr double kHighestUtilisation = 0.95;  // serving.md 2.4: above it no latency is believed
 
 constexpr std::array<std::string_view, 4> kJobs{"serve", "batch", "train", "finetune"};
-
-bool is_scalar(const io::Value& value) {
-  return value.is_string() || value.is_number() || value.is_bool();
-}
-
-// Reads the text of one scalar with a parser of the quantity grammar; a problem keeps its hint.
-template <class T>
-std::optional<T> parsed(io::Fields& fields, std::string_view key,
-                        Result<T> (*parse)(std::string_view)) {
-  const io::Value* value = fields.get(key);
-  if (value == nullptr) return std::nullopt;
-  if (!is_scalar(*value)) {
-    fields.problem(key, fmt::format("{}: expected one value", key));
-    return std::nullopt;
-  }
-  Result<T> result = parse(value->scalar_text());
-  if (result) return *std::move(result);
-  fields.problem(key, fmt::format("{}: {}", key, result.error().message), result.error().hint);
-  return std::nullopt;
-}
-
-// A value that must lie above zero (and below a cap); zero and negative values are contradictions,
-// not empty constraints.
-std::optional<double> positive(io::Fields& fields, std::string_view key,
-                               std::optional<double> value, double most) {
-  if (!value) return std::nullopt;
-  if (*value > 0 && *value <= most) return value;
-  fields.problem(key, *value > most
-                          ? fmt::format("{}: {} is above the maximum {}", key, shortest(*value),
-                                        shortest(most))
-                          : fmt::format("{}: {} is not above 0", key, shortest(*value)));
-  return std::nullopt;
-}
-
-std::optional<Seconds> positive_duration(io::Fields& fields, std::string_view key) {
-  const std::optional<Seconds> value = fields.duration(key);
-  if (!value) return std::nullopt;
-  if (*value > Seconds(0) && *value <= 1000 * kYear) return value;
-  fields.problem(key, fmt::format("{}: {} is not {}", key, duration_text(*value),
-                                  *value > Seconds(0) ? "below 1000 years" : "above 0"));
-  return std::nullopt;
-}
-
-// A list of names that must not be empty or hold one twice.
-std::vector<std::string> names(io::Fields& fields, std::string_view key) {
-  const std::optional<std::vector<std::string>> list = fields.texts(key);
-  if (!list) return {};
-  if (list->empty()) {
-    fields.problem(key, fmt::format("{}: the list is empty", key),
-                   fmt::format("leave {} out to allow all of them", key));
-  }
-  for (std::size_t i = 0; i < list->size(); ++i) {
-    if (trim((*list)[i]).empty()) fields.problem(key, fmt::format("{}: an empty name", key));
-    for (std::size_t j = 0; j < i; ++j) {
-      if (to_lower((*list)[i]) == to_lower((*list)[j])) {
-        fields.problem(key, fmt::format("{}: {} appears twice", key, quoted((*list)[i])));
-      }
-    }
-  }
-  return *list;
-}
 
 class JobReader {
  public:
@@ -96,7 +36,9 @@ class JobReader {
     if (const auto name = top_.text("name")) job_.name = *name;
     if (const auto engine = top_.text("engine")) job_.engine = to_lower(trim(*engine));
     if (job_.engine && job_.engine->empty()) top_.problem("engine", "engine: an empty name");
-    if (const io::Value* where = top_.get("where")) read_where(*where);
+    if (const io::Value* where = top_.get("where")) {
+      job_.where = read_where(*where, top_.pointer("where"), job_.kind, problems_);
+    }
     // Which other keys make sense depends on the kind: without it every one of them would be a
     // problem that is none.
     if (!kind_known) return {};
@@ -160,6 +102,7 @@ class JobReader {
       if (to_lower(other.model) == to_lower(candidate.model)) {
         problems_.add(value, pointer,
                       fmt::format("model: {} appears twice", quoted(candidate.model)));
+        return;
       }
     }
     job_.models.push_back(std::move(candidate));
@@ -173,8 +116,9 @@ class JobReader {
     const std::string pointer = top_.pointer("model");
     if (!value->is_array()) {
       add_model(*value, pointer);
-    } else if (value->array().empty()) {
-      top_.problem("model", "model: the list is empty", "name at least one model");
+    } else if (value->array().empty() || value->array().size() > kMostNames) {
+      top_.problem("model", fmt::format("model: a list of {} models", value->array().size()),
+                   fmt::format("name 1 to {}", kMostNames));
     } else {
       for (std::size_t i = 0; i < value->array().size(); ++i) {
         add_model(value->array()[i], pointer + "/" + std::to_string(i));
@@ -230,10 +174,10 @@ class JobReader {
                                       ? parse_requests_per_second(item.scalar_text())
                                       : fail(ErrorCode::kInvalidInput, "expected a rate");
       if (!rate || *rate < 0 || *rate > kMostRate) {
-        problems_.add(item, fmt::format("{}/{}", fields.pointer("hourly"), i),
-                      rate ? fmt::format("hourly: {} is outside 0..{}", shortest(*rate),
-                                         shortest(kMostRate))
-                           : fmt::format("hourly: {}", rate.error().message));
+        problems_.add(
+            item, fmt::format("{}/{}", fields.pointer("hourly"), i),
+            rate ? fmt::format("hourly: {} is outside 0..{}", shortest(*rate), shortest(kMostRate))
+                 : fmt::format("hourly: {}", rate.error().message));
         return;
       }
       job_.traffic.hourly.push_back(*rate);
@@ -305,8 +249,7 @@ class JobReader {
     fields.require("input_tokens");
     fields.require("output_tokens");
     work.input_tokens =
-        positive(fields, "input_tokens", fields.count("input_tokens"), kMostPerRequest)
-            .value_or(0);
+        positive(fields, "input_tokens", fields.count("input_tokens"), kMostPerRequest).value_or(0);
     const auto output = fields.count("output_tokens");
     if (output && (*output < 1 || *output > kMostPerRequest)) {
       fields.problem("output_tokens",
@@ -353,8 +296,7 @@ class JobReader {
     }
     refuse_unless(!is_training(job_.kind), "max_accelerators_per_replica",
                   "limit a training job with where: {max_accelerators: …}");
-    job_.max_accelerators_per_replica =
-        top_.integer("max_accelerators_per_replica", 1, 1'000'000);
+    job_.max_accelerators_per_replica = top_.integer("max_accelerators_per_replica", 1, 1'000'000);
   }
 
   // A key whose text must be one of a few words.
@@ -382,8 +324,8 @@ class JobReader {
     const bool trains = is_training(job_.kind);
     const bool tunes = job_.kind == JobKind::kFinetune;
     const std::string hint = "it describes job: train and job: finetune";
-    for (const std::string_view key : {"tokens", "sequence_length", "global_batch_tokens",
-                                       "method", "lora_rank", "optimizer", "runs"}) {
+    for (const std::string_view key : {"tokens", "sequence_length", "global_batch_tokens", "method",
+                                       "lora_rank", "optimizer", "runs"}) {
       refuse_unless(trains, key, hint);
     }
     if (!trains) return;
@@ -395,9 +337,8 @@ class JobReader {
       top_.require("global_batch_tokens");
     }
     // A fine-tuning job may leave these out: 4,096-token samples in batches of 32.
-    run.sequence =
-        positive(top_, "sequence_length", top_.count("sequence_length"), kMostPerRequest)
-            .value_or(tunes ? 4096 : 0);
+    run.sequence = positive(top_, "sequence_length", top_.count("sequence_length"), kMostPerRequest)
+                       .value_or(tunes ? 4096 : 0);
     run.global_batch_tokens =
         positive(top_, "global_batch_tokens", top_.count("global_batch_tokens"), kMostTokens)
             .value_or(tunes ? 32 * run.sequence : 0);
@@ -430,117 +371,6 @@ class JobReader {
       }
     }
     job_.runs = top_.number("runs", 1, 1e6);
-  }
-
-  void read_purchase(io::Fields& fields) {
-    for (const std::string& name : names(fields, "purchase")) {
-      const Result<market::Purchase> purchase = market::parse_purchase(name);
-      if (purchase) {
-        job_.where.purchase.push_back(*purchase);
-      } else {
-        fields.problem("purchase", fmt::format("purchase: {}", purchase.error().message),
-                       purchase.error().hint);
-      }
-    }
-  }
-
-  void read_supply(io::Fields& fields) {
-    if (const io::Value* quotas = fields.get("quotas")) {
-      const std::string pointer = fields.pointer("quotas");
-      io::Fields each(*quotas, pointer, problems_);
-      if (quotas->is_object()) {
-        for (const io::Value::Member& member : quotas->object()) {
-          const auto count = each.integer(member.first, 0, 1'000'000'000);
-          if (count) job_.where.quotas.push_back({member.first, static_cast<double>(*count)});
-        }
-      }
-    }
-    const io::Value* sold_out = fields.get("sold_out");
-    if (sold_out == nullptr) return;
-    if (!sold_out->is_array()) {
-      fields.problem("sold_out", "sold_out: expected a list of {provider, region, gpu}",
-                     "sold_out: [{provider: lambda, gpu: h100-sxm}]");
-      return;
-    }
-    for (std::size_t i = 0; i < sold_out->array().size(); ++i) {
-      const std::string pointer = fmt::format("{}/{}", fields.pointer("sold_out"), i);
-      io::Fields entry(sold_out->array()[i], pointer, problems_);
-      if (!sold_out->array()[i].is_object()) continue;
-      SoldOut fact{.provider = entry.text("provider").value_or(""),
-                   .region = entry.text("region").value_or(""),
-                   .gpu = entry.text("gpu").value_or("")};
-      entry.finish();
-      if (fact.provider.empty() && fact.region.empty() && fact.gpu.empty()) {
-        problems_.add(sold_out->array()[i], pointer, "sold_out: an entry without any key would "
-                      "exclude everything");
-      } else {
-        job_.where.sold_out.push_back(std::move(fact));
-      }
-    }
-  }
-
-  void read_caps(io::Fields& fields) {
-    WhereToLook& where = job_.where;
-    where.max_usd_per_hour = fields.usd_per_hour("max_usd_per_hour");
-    if (where.max_usd_per_hour && !(*where.max_usd_per_hour > UsdRate(0))) {
-      fields.problem("max_usd_per_hour", "max_usd_per_hour: nothing costs 0 or less",
-                     "leave it out for no limit");
-    }
-    where.max_usd_total = parsed(fields, "max_usd_total", parse_usd);
-    if (where.max_usd_total && !(*where.max_usd_total > Usd(0))) {
-      fields.problem("max_usd_total", "max_usd_total: nothing costs 0 or less",
-                     "leave it out for no limit");
-    }
-    if (where.max_usd_total && job_.kind == JobKind::kServe) {
-      fields.problem("max_usd_total", "max_usd_total has no meaning in a serving job",
-                     "a serving job has no end; use max_usd_per_hour");
-    }
-    constexpr std::int64_t kMost = 1'000'000'000;
-    if (const auto most = fields.integer("max_accelerators", 1, kMost)) {
-      where.max_accelerators = static_cast<double>(*most);
-    }
-    if (const auto most = fields.integer("max_nodes", 1, kMost)) {
-      where.max_nodes = static_cast<double>(*most);
-    }
-    if (const auto age = positive_duration(fields, "max_price_age")) {
-      where.max_price_age_days = static_cast<std::int32_t>(std::floor(age->in(kDay)));
-    }
-  }
-
-  void read_where(const io::Value& value) {
-    io::Fields fields(value, top_.pointer("where"), problems_);
-    if (!value.is_object()) return;
-    WhereToLook& where = job_.where;
-    where.providers = names(fields, "providers");
-    where.exclude_providers = names(fields, "exclude_providers");
-    for (const std::string& name : where.providers) {
-      const bool both = std::any_of(
-          where.exclude_providers.begin(), where.exclude_providers.end(),
-          [&](const std::string& other) { return to_lower(other) == to_lower(name); });
-      if (both) {
-        fields.problem("exclude_providers",
-                       fmt::format("{} is in providers and in exclude_providers", quoted(name)),
-                       "keep one of the two");
-      }
-    }
-    where.regions = names(fields, "regions");
-    where.countries = names(fields, "countries");
-    where.gpus = names(fields, "gpus");
-    read_purchase(fields);
-    read_caps(fields);
-    where.announced = fields.boolean("announced").value_or(false);
-    for (const std::string& link : names(fields, "interconnect")) {
-      if (to_lower(link) == "nvlink") {
-        where.need_scale_up_link = true;
-      } else if (to_lower(link) == "rdma") {
-        where.need_rdma = true;
-      } else {
-        fields.problem("interconnect", fmt::format("interconnect: unknown {}", quoted(link)),
-                       "nvlink (any scale-up link inside the node) or rdma (between nodes)");
-      }
-    }
-    read_supply(fields);
-    fields.finish();
   }
 
   io::Problems& problems_;

@@ -1,4 +1,5 @@
-// What is asked for: a serving, batch, training or fine-tuning job with its constraints, as written in JOB.yaml.
+// What is asked for: a serving, batch, training or fine-tuning job with its constraints, as written
+// in JOB.yaml.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
 #include "planner/market_view.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <compare>
 #include <tuple>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 
@@ -52,8 +52,7 @@ hardware::Accelerator partition_of(const hardware::Accelerator& whole, double sh
   if (part.measured_bf16) *part.measured_bf16 *= share;
   if (part.measured_fp8) *part.measured_fp8 *= share;
   if (part.multiprocessors) {
-    part.multiprocessors =
-        std::max(1, static_cast<int>(std::floor(*part.multiprocessors * share)));
+    part.multiprocessors = std::max(1, static_cast<int>(std::floor(*part.multiprocessors * share)));
   }
   return part;
 }
@@ -155,9 +154,8 @@ Shapes fold_into_shapes(const Market& market) {
   }
   std::vector<std::size_t> order(all.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return physics(all[a]) < physics(all[b]);
-  });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return physics(all[a]) < physics(all[b]); });
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Shape& shape = all[order[i]];
     if (i == 0 || physics(all[order[i - 1]]) != physics(shape)) result.shapes.push_back(shape);
@@ -232,14 +230,13 @@ Result<Filter> Filter::make(const Job& job, const Market& market, Date today) {
 
 std::optional<Filter::Refusal> Filter::refuses(const market::Offer& offer) const {
   const auto matches_any = [&](const std::vector<std::string>& globs, std::string_view text) {
-    return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
-      return market::glob_match(glob, text);
-    });
+    return std::any_of(globs.begin(), globs.end(),
+                       [&](const std::string& glob) { return market::glob_match(glob, text); });
   };
   if (!where_.providers.empty() && !contains(where_.providers, offer.provider)) {
-    return Refusal{fmt::format("provider {} is not among {}", offer.provider,
-                               joined(where_.providers)),
-                   fmt::format("add {} to where.providers", offer.provider)};
+    return Refusal{
+        fmt::format("provider {} is not among {}", offer.provider, joined(where_.providers)),
+        fmt::format("add {} to where.providers", offer.provider)};
   }
   if (contains(where_.exclude_providers, offer.provider)) {
     return Refusal{fmt::format("provider {} is excluded", offer.provider),
@@ -252,14 +249,13 @@ std::optional<Filter::Refusal> Filter::refuses(const market::Offer& offer) const
                    fmt::format("add {} to where.regions", printable(offer.region))};
   }
   if (!where_.countries.empty() && !contains(where_.countries, offer.country)) {
-    return Refusal{fmt::format("country {} is not among {}",
-                               offer.country.empty() ? "unknown" : offer.country,
-                               joined(where_.countries)),
-                   fmt::format("add {} to where.countries", offer.country)};
+    return Refusal{
+        fmt::format("country {} is not among {}", offer.country.empty() ? "unknown" : offer.country,
+                    joined(where_.countries)),
+        fmt::format("add {} to where.countries", offer.country)};
   }
-  if (!gpus_.empty() && std::none_of(gpus_.begin(), gpus_.end(), [&](const auto& gpu) {
-        return gpu.matches(offer);
-      })) {
+  if (!gpus_.empty() && std::none_of(gpus_.begin(), gpus_.end(),
+                                     [&](const auto& gpu) { return gpu.matches(offer); })) {
     return Refusal{fmt::format("{} is not among {}",
                                offer.accelerator == nullptr ? printable(offer.accelerator_raw)
                                                             : offer.accelerator->id,
@@ -268,10 +264,10 @@ std::optional<Filter::Refusal> Filter::refuses(const market::Offer& offer) const
   }
   if (std::find(purchase_.begin(), purchase_.end(), offer.purchase) == purchase_.end()) {
     const std::string_view name = market::purchase_name(offer.purchase);
-    return Refusal{fmt::format("{} offers were not {}", name,
-                               purchase_by_default_ ? "looked at without a purchase key"
-                                                    : "asked for"),
-                   fmt::format("where: {{purchase: [{}, …]}}", name)};
+    return Refusal{
+        fmt::format("{} offers were not {}", name,
+                    purchase_by_default_ ? "looked at without a purchase key" : "asked for"),
+        fmt::format("where: {{purchase: [{}, …]}}", name)};
   }
   if (where_.max_price_age_days) {
     const std::optional<Date> seen =
@@ -289,9 +285,9 @@ std::optional<Filter::Refusal> Filter::refuses(const market::Offer& offer) const
 
 std::optional<Filter::Refusal> Filter::sold_out(const market::Offer& offer) const {
   for (const SoldOutRule& rule : sold_out_) {
-    const bool provider = rule.provider.empty() || (offer.provider.size() == rule.provider.size() &&
-                                                    starts_with_ignoring_case(offer.provider,
-                                                                              rule.provider));
+    const bool provider =
+        rule.provider.empty() || (offer.provider.size() == rule.provider.size() &&
+                                  starts_with_ignoring_case(offer.provider, rule.provider));
     const bool region = rule.region.empty() || market::glob_match(rule.region, offer.region);
     if (provider && region && (!rule.gpu || rule.gpu->matches(offer))) {
       return Refusal{"where.sold_out says there is none", "take the entry out of where.sold_out"};
@@ -313,10 +309,9 @@ std::optional<double> Filter::quota(const market::Offer& offer) const {
 std::string offer_text(const market::Offer& offer) {
   std::string text;
   if (offer.accelerator != nullptr) {
-    text = offer.count < 1 ? fmt::format("{} of a {}", significant(offer.count, 3),
-                                         offer.accelerator->id)
-                           : fmt::format("{}x {}", significant(offer.count, 4),
-                                         offer.accelerator->id);
+    text = offer.count < 1
+               ? fmt::format("{} of a {}", significant(offer.count, 3), offer.accelerator->id)
+               : fmt::format("{}x {}", significant(offer.count, 4), offer.accelerator->id);
   } else {
     text = offer.accelerator_raw.empty() ? "a host without accelerator"
                                          : printable(offer.accelerator_raw);

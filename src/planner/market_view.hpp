@@ -1,4 +1,5 @@
-// The market as the search sees it: offers with the machine each rents, equal machines folded into shapes, and the user's filters.
+// The market as the search sees it: offers with the machine each rents, equal machines folded into
+// shapes, and the user's filters.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +47,10 @@ Market market_of(const market::Catalogue& catalogue);
 
 /// A machine without a price: offers of one shape share one answer of the cost model.
 struct Shape {
-  hardware::Node node;      // `accelerator` of a partition is a scaled-down copy
-  double share = 1;         // of one accelerator; below 1 for a partition
-  std::optional<Bytes> partition_memory;  // where the provider states it; else its share of the whole
+  hardware::Node node;  // `accelerator` of a partition is a scaled-down copy
+  double share = 1;     // of one accelerator; below 1 for a partition
+  std::optional<Bytes>
+      partition_memory;     // where the provider states it; else its share of the whole
   bool multi_node = false;  // its provider joins nodes, over a network whose speed is known
 };
 

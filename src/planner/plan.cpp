@@ -1,13 +1,13 @@
 #include "planner/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <tuple>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/parallel.hpp"
 #include "base/text.hpp"
@@ -17,10 +17,17 @@
 namespace portolan::planner {
 namespace {
 
-constexpr std::array<std::string_view, kReasonCount> kReasons{
-    "memory",        "slo",           "interconnect",      "precision_unsupported",
-    "engine_unsupported", "price_missing", "price_quarantined", "availability",
-    "constraint",    "deadline",      "dominated"};
+constexpr std::array<std::string_view, kReasonCount> kReasons{"memory",
+                                                              "slo",
+                                                              "interconnect",
+                                                              "precision_unsupported",
+                                                              "engine_unsupported",
+                                                              "price_missing",
+                                                              "price_quarantined",
+                                                              "availability",
+                                                              "constraint",
+                                                              "deadline",
+                                                              "dominated"};
 
 // One of the job's models with its answers, one per shape.
 struct Contender {
@@ -33,9 +40,19 @@ std::string name_of(const model::Model& model) {
   return model.hf_id.empty() ? model.id : model.hf_id;
 }
 
-bool contains_flag(const market::Offer& offer, std::string_view flag) {
-  return std::find(offer.flags.begin(), offer.flags.end(), flag) != offer.flags.end();
-}
+// What the gates and the collectors noted about a price that is planned on, in words.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kFlagWords{
+    {{"v4_spot_formula",
+      "doubtful price: spot at a round share of on-demand is a formula, no market"},
+     {"v5_spot_near_ondemand", "spot is hardly cheaper than on-demand here"},
+     {"v6_regional_low", "doubtful price: far below other regions of the same machine"},
+     {"v8_one_price_many_regions", "one price to five digits in many regions"},
+     {"v9_far_from_median", "doubtful price: far from the median of its accelerator"},
+     {"v13_conflict", "sources disagree on this price"},
+     {"same_price_copied_across_hosts", "one price copied across hosts, no live offer"},
+     {"form_factor_assumed", "the source does not name the form factor"},
+     {"host_part_scaled_from_1g", "the host's part of the price is scaled from a smaller machine"},
+     {"region_not_availability", "listed in every region, which says nothing about availability"}}};
 
 // The offers in an order of their own, so that the catalogue's does not matter.
 void put_in_order(std::vector<Listing>& listings) {
@@ -63,12 +80,12 @@ std::optional<Miss> unplannable(const Listing& listing, const Job& job) {
   const market::Offer& offer = *listing.offer;
   const hardware::Accelerator* accelerator = listing.node.accelerator;
   if (accelerator == nullptr) {
-    return miss(Reason::kEngineUnsupported,
-                offer.accelerator_raw.empty()
-                    ? "a host without accelerator is not planned on"
-                    : fmt::format("accelerator {} is not in the catalogue",
-                                  quoted(offer.accelerator_raw)),
-                "");
+    return miss(
+        Reason::kEngineUnsupported,
+        offer.accelerator_raw.empty()
+            ? "a host without accelerator is not planned on"
+            : fmt::format("accelerator {} is not in the catalogue", quoted(offer.accelerator_raw)),
+        "");
   }
   if (accelerator->is_cpu) {
     return miss(Reason::kEngineUnsupported, "CPU hosts are not planned on", "");
@@ -85,21 +102,24 @@ std::optional<Miss> unplannable(const Listing& listing, const Job& job) {
 }
 
 std::optional<std::pair<Reason, std::string>> price_problem(const market::Offer& offer) {
-  const bool no_price = !offer.usd_per_hour || offer.gate.starts_with("V1 ");
   if (offer.gpu_component_only) {
     return std::pair(Reason::kPriceMissing,
                      std::string("the price of the accelerator without its host"));
   }
-  if (no_price) {
-    return std::pair(Reason::kPriceMissing,
-                     offer.gate.empty() ? "no price is known" : offer.gate);
+  if (!offer.usd_per_hour || offer.gate.starts_with("V1 ")) {
+    return std::pair(Reason::kPriceMissing, offer.gate.empty() ? "no price is known" : offer.gate);
   }
+  if (offer.gate.starts_with("V15 ")) return std::pair(Reason::kAvailability, offer.gate);
   if (offer.standing != market::Standing::kAccepted) {
     return std::pair(Reason::kPriceQuarantined,
                      "its price was set aside: " +
                          (offer.gate.empty() ? std::string("no gate named") : offer.gate));
   }
   return std::nullopt;
+}
+
+bool can_be_lost(const market::Offer& offer) {
+  return offer.purchase == market::Purchase::kSpot || offer.purchase == market::Purchase::kAuction;
 }
 
 // The cheapest way any contender does the job on an offer.
@@ -130,6 +150,11 @@ class Planner {
   }
 
  private:
+  // The shape and the model of a feasible offer.
+  struct Chosen {
+    std::size_t shape = 0, contender = 0;
+  };
+
   // Every (model, group of shapes) is a task that writes its own answers.
   void solve() {
     const std::span<const Shape> shapes = shapes_.shapes;
@@ -158,11 +183,9 @@ class Planner {
   OfferAnswer answer_for(const Listing& listing, std::size_t shape) const {
     OfferAnswer best;
     const market::Offer& offer = *listing.offer;
-    const bool lost = offer.purchase == market::Purchase::kSpot ||
-                      offer.purchase == market::Purchase::kAuction;
     for (std::size_t i = 0; i < contenders_.size(); ++i) {
       const ShapeAnswer& answer = contenders_[i].answers[shape];
-      const std::optional<Solution>& solution = lost ? answer.spot : answer.steady;
+      const auto& solution = can_be_lost(offer) ? answer.spot : answer.steady;
       if (!solution) {
         if (answer.miss && (!best.miss || came_further(*answer.miss, *best.miss))) {
           best.miss = answer.miss;
@@ -171,9 +194,13 @@ class Planner {
       }
       if (!offer.usd_per_hour) continue;
       Plan plan = price(job_, offer, market_.provider(offer.provider), *solution);
-      if (best.plan && cost_of(*best.plan) <= cost_of(plan)) continue;
       plan.model = contenders_[i].model.id;
       plan.quality = contenders_[i].quality;
+      // For the same money the better model, then the one named first.
+      if (best.plan && std::tuple(cost_of(*best.plan), -best.plan->quality.value_or(0)) <=
+                           std::tuple(cost_of(plan), -plan.quality.value_or(0))) {
+        continue;
+      }
       best.plan = std::move(plan);
       best.contender = i;
     }
@@ -182,8 +209,10 @@ class Planner {
 
   void note_offer(Plan& plan) const {
     const market::Offer& offer = *plan.offer;
-    if (contains_flag(offer, "region_not_availability")) {
-      plan.notes.emplace_back("listed in every region, which says nothing about availability");
+    for (const auto& [flag, words] : kFlagWords) {
+      if (std::find(offer.flags.begin(), offer.flags.end(), flag) != offer.flags.end()) {
+        plan.notes.emplace_back(words);
+      }
     }
     if (offer.accelerator->announced) plan.notes.emplace_back("an announced part");
     if (plan.advise_proof_of_concept) {
@@ -194,7 +223,6 @@ class Planner {
 
   // Each offer ends in a plan or in exactly one reason.
   void judge_offers(PlanResult& result) {
-    std::vector<std::pair<std::size_t, std::size_t>> used;  // (shape, contender) of feasible offers
     for (std::size_t i = 0; i < market_.listings.size(); ++i) {
       const Listing& listing = market_.listings[i];
       const market::Offer& offer = *listing.offer;
@@ -217,11 +245,11 @@ class Planner {
         if (bad_price) answer.plan.reset();
         lose(Reason::kConstraint, refusal->lacked, refusal->change);
       } else if (bad_price) {
-        lose(bad_price->first, bad_price->second, "import a newer price");
+        lose(bad_price->first, bad_price->second,
+             bad_price->first == Reason::kAvailability ? "ask the provider"
+                                                       : "import a newer price");
       } else if (impossible) {
         tally_.add(offer, *impossible);
-      } else if (contains_flag(offer, "no_region")) {
-        lose(Reason::kAvailability, "no region sells it now", "ask the provider");
       } else if (const auto gone = filter_.sold_out(offer)) {
         lose(Reason::kAvailability, gone->lacked, gone->change);
       } else if (!answer.plan) {
@@ -231,16 +259,15 @@ class Planner {
       } else {
         note_offer(*answer.plan);
         ++result.coverage.evaluated;
-        used.emplace_back(static_cast<std::size_t>(shape), answer.contender);
+        chosen_.push_back({static_cast<std::size_t>(shape), answer.contender});
         result.plans.push_back(*std::move(answer.plan));
       }
     }
-    for (const auto& [shape, contender] : used) {
-      for (const Contender& each : contenders_) {
-        const ShapeAnswer& answer = each.answers[shape];
-        const bool feasible = answer.steady || answer.spot;
-        tally_.add_dominated(answer.dominated +
-                             (feasible && &each != &contenders_[contender] ? 1 : 0));
+    for (const Chosen& chosen : chosen_) {
+      for (std::size_t i = 0; i < contenders_.size(); ++i) {
+        const ShapeAnswer& answer = contenders_[i].answers[chosen.shape];
+        const bool outbid = (answer.steady || answer.spot) && i != chosen.contender;
+        tally_.add_dominated(answer.dominated + (outbid ? 1 : 0));
       }
     }
   }
@@ -283,18 +310,27 @@ class Planner {
       }
     }
     result.warnings.insert(result.warnings.end(), filter_.notes().begin(), filter_.notes().end());
+    if (winner == nullptr) return;
+    for (const std::string& note : winner->notes) {
+      if (note.starts_with("doubtful price")) {
+        result.warnings.push_back(fmt::format("the cheapest plan has a {}", note));
+      }
+    }
   }
 
+  // `plans` in the order in which they were found, beside chosen_.
   std::vector<ModelOutcome> outcomes(const std::vector<Plan>& plans) const {
     std::vector<ModelOutcome> result;
-    for (const Contender& contender : contenders_) {
-      ModelOutcome outcome{.model = contender.model.id, .quality = contender.quality, .cost = {}, .where = {}};
-      // On its own: also where another model was cheaper on the same offer.
-      for (const Plan& plan : plans) {
-        const auto cost = cost_on(plan, contender);
+    for (std::size_t i = 0; i < contenders_.size(); ++i) {
+      ModelOutcome outcome{.model = contenders_[i].model.id,
+                           .quality = contenders_[i].quality,
+                           .cost = {},
+                           .where = {}};
+      for (std::size_t j = 0; j < plans.size(); ++j) {
+        const std::optional<double> cost = cost_of_model(i, plans[j], chosen_[j]);
         if (cost && (!outcome.cost || *cost < *outcome.cost)) {
           outcome.cost = cost;
-          outcome.where = offer_text(*plan.offer);
+          outcome.where = offer_text(*plans[j].offer);
         }
       }
       result.push_back(std::move(outcome));
@@ -302,18 +338,14 @@ class Planner {
     return result;
   }
 
-  std::optional<double> cost_on(const Plan& plan, const Contender& contender) const {
-    if (plan.model == contender.model.id) return cost_of(plan);
-    const auto listing = std::find_if(market_.listings.begin(), market_.listings.end(),
-                                      [&](const Listing& l) { return l.offer == plan.offer; });
-    const int shape =
-        shapes_.of_listing[static_cast<std::size_t>(listing - market_.listings.begin())];
-    const ShapeAnswer& answer = contender.answers[static_cast<std::size_t>(shape)];
-    const std::optional<Solution>& solution =
-        plan.offer->purchase == market::Purchase::kSpot ? answer.spot : answer.steady;
+  // What a model costs on an offer, also where another model was cheaper there.
+  std::optional<double> cost_of_model(std::size_t contender, const Plan& plan,
+                                      const Chosen& chosen) const {
+    if (contender == chosen.contender) return cost_of(plan);
+    const ShapeAnswer& answer = contenders_[contender].answers[chosen.shape];
+    const auto& solution = can_be_lost(*plan.offer) ? answer.spot : answer.steady;
     if (!solution) return std::nullopt;
-    const Plan other =
-        price(job_, *plan.offer, market_.provider(plan.offer->provider), *solution);
+    const Plan other = price(job_, *plan.offer, market_.provider(plan.offer->provider), *solution);
     if (over_cap(job_, other, filter_.quota(*plan.offer))) return std::nullopt;
     return cost_of(other);
   }
@@ -325,6 +357,7 @@ class Planner {
   const PlanOptions& options_;
   Shapes shapes_;
   Tally tally_;
+  std::vector<Chosen> chosen_;
 };
 
 Error at(Error error, std::string pointer) {
@@ -347,9 +380,9 @@ Result<PlanResult> plan_on(const Job& job, Market market, std::vector<NamedModel
     if (job.min_quality && (!named.quality || *named.quality < *job.min_quality)) {
       rejected.push_back(fmt::format(
           "{}: quality {}", name_of(named.model),
-          named.quality ? fmt::format("{} below {}", shortest(*named.quality),
-                                      shortest(*job.min_quality))
-                        : fmt::format("unknown, {} is wanted", shortest(*job.min_quality))));
+          named.quality
+              ? fmt::format("{} below {}", shortest(*named.quality), shortest(*job.min_quality))
+              : fmt::format("unknown, {} is wanted", shortest(*job.min_quality))));
       continue;
     }
     if (architecture.coverage == model::Coverage::kParameterCount && is_training(job.kind)) {
@@ -364,12 +397,10 @@ Result<PlanResult> plan_on(const Job& job, Market market, std::vector<NamedModel
     const serving::Workload& work = job.traffic.work;
     const double longest =
         is_training(job.kind) ? job.training.sequence : work.input_tokens + work.output_tokens;
-    if (architecture.max_position > 0 &&
-        longest > static_cast<double>(architecture.max_position)) {
-      warnings.push_back(fmt::format("{}: {} tokens are beyond its maximum of {}",
-                                     name_of(named.model),
-                                     with_commas(static_cast<std::int64_t>(longest)),
-                                     with_commas(architecture.max_position)));
+    if (architecture.max_position > 0 && longest > static_cast<double>(architecture.max_position)) {
+      warnings.push_back(fmt::format(
+          "{}: {} tokens are beyond its maximum of {}", name_of(named.model),
+          with_commas(static_cast<std::int64_t>(longest)), with_commas(architecture.max_position)));
     }
     for (const std::string& note : architecture.notes) {
       warnings.push_back(fmt::format("{}: {}", name_of(named.model), note));

@@ -1,19 +1,19 @@
 #include "planner/ranking.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
 
 namespace portolan::planner {
 namespace {
 
-// How far a strategy came before it failed; the order in which the search asks.
+// How far a strategy came before it failed, in the order in which the search asks.
 int progress(Reason reason) {
   switch (reason) {
     case Reason::kEngineUnsupported:
@@ -21,12 +21,11 @@ int progress(Reason reason) {
     case Reason::kPrecisionUnsupported:
       return 1;
     case Reason::kMemory:
-      return 3;
-    case Reason::kSlo:
-    case Reason::kDeadline:
-      return 4;
-    default:
       return 2;
+    case Reason::kInterconnect:
+      return 3;
+    default:
+      return 4;
   }
 }
 
@@ -45,12 +44,12 @@ Usd billed(UsdRate rate, Seconds duration, const market::Provider* provider) {
   return rate * Seconds(seconds);
 }
 
-
 auto total_order(const Plan& plan) {
   const market::Offer& offer = *plan.offer;
   return std::tuple(cost_of(plan), std::string_view(offer.provider), std::string_view(offer.sku),
-                    std::string_view(offer.region), offer.purchase, std::string_view(offer.upstream),
-                    std::string_view(offer.zone), std::string_view(plan.model));
+                    std::string_view(offer.region), offer.purchase,
+                    std::string_view(offer.upstream), std::string_view(offer.zone),
+                    std::string_view(plan.model));
 }
 
 // Everything of an offer but the place.
@@ -111,8 +110,8 @@ Plan price(const Job& job, const market::Offer& offer, const market::Provider* p
     if (!solution.instances_by_hour.empty()) {
       double hours = 0;
       for (const std::int64_t instances : solution.instances_by_hour) {
-        hours += static_cast<double>(instances) /
-                 static_cast<double>(solution.instances_by_hour.size());
+        hours +=
+            static_cast<double>(instances) / static_cast<double>(solution.instances_by_hour.size());
       }
       plan.usd_per_month_scaled = each * hours * kMonth;
     }
@@ -142,19 +141,18 @@ std::optional<OverCap> over_cap(const Job& job, const Plan& plan, std::optional<
   const WhereToLook& where = job.where;
   const double accelerators = plan.offer->count * static_cast<double>(plan.nodes);
   if (quota && accelerators > *quota) {
-    return OverCap{Reason::kAvailability,
-                   fmt::format("takes {} accelerators of {}, the quota there is {}",
-                               significant(accelerators, 6), plan.offer->provider,
-                               significant(*quota, 6)),
-                   fmt::format("ask {} for {}", plan.offer->provider,
-                               significant(accelerators, 6))};
+    return OverCap{
+        Reason::kAvailability,
+        fmt::format("takes {} accelerators of {}, the quota there is {}",
+                    significant(accelerators, 6), plan.offer->provider, significant(*quota, 6)),
+        fmt::format("ask {} for {}", plan.offer->provider, significant(accelerators, 6))};
   }
   if (where.max_accelerators && accelerators > *where.max_accelerators) {
-    return OverCap{Reason::kAvailability,
-                   fmt::format("takes {} accelerators, at most {} are wanted",
-                               significant(accelerators, 6),
-                               significant(*where.max_accelerators, 6)),
-                   fmt::format("max_accelerators: {}", std::ceil(accelerators))};
+    return OverCap{
+        Reason::kAvailability,
+        fmt::format("takes {} accelerators, at most {} are wanted", significant(accelerators, 6),
+                    significant(*where.max_accelerators, 6)),
+        fmt::format("max_accelerators: {}", std::ceil(accelerators))};
   }
   if (where.max_nodes && static_cast<double>(plan.nodes) > *where.max_nodes) {
     return OverCap{Reason::kAvailability,
@@ -171,11 +169,11 @@ std::optional<OverCap> over_cap(const Job& job, const Plan& plan, std::optional<
                    fmt::format("max_usd_per_hour: {}", shortest(round_up(usd)))};
   }
   if (where.max_usd_total && plan.usd_total && *plan.usd_total > *where.max_usd_total) {
-    return OverCap{Reason::kConstraint,
-                   fmt::format("costs {} USD in all, the cap is {}",
-                               significant(plan.usd_total->raw(), 6),
-                               significant(where.max_usd_total->raw(), 6)),
-                   fmt::format("max_usd_total: {}", shortest(round_up(plan.usd_total->raw())))};
+    return OverCap{
+        Reason::kConstraint,
+        fmt::format("costs {} USD in all, the cap is {}", significant(plan.usd_total->raw(), 6),
+                    significant(where.max_usd_total->raw(), 6)),
+        fmt::format("max_usd_total: {}", shortest(round_up(plan.usd_total->raw())))};
   }
   return std::nullopt;
 }
@@ -225,27 +223,27 @@ std::vector<Rejection> Tally::list(const Job& job, const Plan* winner) const {
     Rejection rejection{.reason = static_cast<Reason>(i), .count = loser.count, .nearest = {}};
     if (loser.priced) {
       const double cost = cost_of(*loser.priced);
-      Nearest nearest{.what = fmt::format("{} at {}", plan_text(job, *loser.priced),
-                                          cost_text(job, cost)),
-                      .lacked = loser.miss.lacked,
-                      .factor = std::nullopt,
-                      .change = loser.miss.change};
+      Nearest nearest{
+          .what = fmt::format("{} at {}", plan_text(job, *loser.priced), cost_text(job, cost)),
+          .lacked = loser.miss.lacked,
+          .factor = std::nullopt,
+          .change = loser.miss.change};
       if (winner != nullptr) {
         const double best = cost_of(*winner);
         nearest.factor = cost / best;
         if (cost < best) {
-          nearest.lacked += fmt::format("; it would have won by {} %",
-                                        significant(100 * (1 - cost / best), 2));
+          nearest.lacked +=
+              fmt::format("; it would have won by {} %", significant(100 * (1 - cost / best), 2));
         }
       }
       rejection.nearest = std::move(nearest);
     } else if (loser.offer != nullptr) {
       const double factor = loser.miss.factor;
-      rejection.nearest = Nearest{.what = join(offer_text(*loser.offer), loser.miss.how),
-                                  .lacked = loser.miss.lacked,
-                                  .factor = std::isfinite(factor) ? std::optional(factor)
-                                                                  : std::nullopt,
-                                  .change = loser.miss.change};
+      rejection.nearest =
+          Nearest{.what = join(offer_text(*loser.offer), loser.miss.how),
+                  .lacked = loser.miss.lacked,
+                  .factor = std::isfinite(factor) ? std::optional(factor) : std::nullopt,
+                  .change = loser.miss.change};
     }
     rejections.push_back(std::move(rejection));
   }
@@ -269,9 +267,8 @@ std::vector<Plan> rank(const Job& job, std::vector<Plan> plans) {
       rows.back().regions.push_back(plan.offer->region);
     }
   }
-  std::sort(rows.begin(), rows.end(), [](const Plan& a, const Plan& b) {
-    return total_order(a) < total_order(b);
-  });
+  std::sort(rows.begin(), rows.end(),
+            [](const Plan& a, const Plan& b) { return total_order(a) < total_order(b); });
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i].rank = static_cast<int>(i) + 1;
   mark_front(job, rows);
   return rows;

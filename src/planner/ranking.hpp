@@ -1,4 +1,5 @@
-// Prices joined to solutions, rows folded and put in order, losers counted with the nearest of each reason.
+// Prices joined to solutions, rows folded and put in order, losers counted with the nearest of each
+// reason.
 #pragma once
 
 #include <array>

@@ -1,12 +1,12 @@
 #include "planner/replica.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 #include <variant>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "base/units_text.hpp"
@@ -28,10 +28,9 @@ std::vector<NumberFormat> formats_of(const Job& job, const model::Architecture& 
   for (const std::string& name : job.precision) {
     const Result<model::Format> format = model::parse_format(name);
     if (!format) continue;  // read_job has refused it
-    const bool same = *format == own || (own != model::Format::kExact &&
-                                         support_word(*format) == support_word(own));
-    formats.push_back(
-        {std::string(model::format_name(*format)), same ? own : *format, same});
+    const bool same = *format == own ||
+                      (own != model::Format::kExact && support_word(*format) == support_word(own));
+    formats.push_back({std::string(model::format_name(*format)), same ? own : *format, same});
   }
   return formats;
 }
@@ -201,6 +200,11 @@ bool ReplicaJudge::supported(Replica& replica, const cost::Machine& machine) con
          "precision: [bf16]");
     return false;
   }
+  return true;
+}
+
+// The links the user insists on (R53).
+bool ReplicaJudge::linked(Replica& replica, const cost::Machine& machine) const {
   if (job_.where.need_scale_up_link && replica.deployment.accelerators() > 1 &&
       machine.node.link == hardware::LinkKind::kNone) {
     fail(replica, Reason::kInterconnect, kNoNumber,
@@ -242,8 +246,9 @@ Replica ReplicaJudge::judge(const Layout& layout, std::size_t format, std::size_
     fail(replica, Reason::kMemory, factor, memory_text(replica), memory_change(replica, machine));
     return replica;
   }
-  auto step = cost::StepModel::compile(architecture_, machine, replica.deployment,
-                                       cost::default_engine());
+  if (!linked(replica, machine)) return replica;
+  auto step =
+      cost::StepModel::compile(architecture_, machine, replica.deployment, cost::default_engine());
   if (!step) {
     fail(replica, reason_named(step.error().why), kNoNumber, step.error().message,
          step.error().hint);
@@ -301,10 +306,9 @@ void ReplicaJudge::describe_load(const Replica& replica, const serving::SteadySt
       state.batch * cost::sequence_bytes(architecture_, replica.deployment, mean_tokens_);
   const serving::Workload& work = job_.traffic.work;
   const double fresh = work.input_tokens * (1 - work.cached_share);
-  const Flop per_request =
-      model::prefill_flop(architecture_, fresh, work.input_tokens - fresh, 1) +
-      std::max(0.0, work.output_tokens - 1) *
-          model::decode_flop_per_token(architecture_, mean_tokens_);
+  const Flop per_request = model::prefill_flop(architecture_, fresh, work.input_tokens - fresh, 1) +
+                           std::max(0.0, work.output_tokens - 1) *
+                               model::decode_flop_per_token(architecture_, mean_tokens_);
   const FlopPerSecond peak =
       replica.step->machine().rate(model::compute_of(replica.deployment.weights)).peak;
   if (peak.raw() > 0) {

@@ -1,4 +1,5 @@
-// One replica of a model on one machine: does it fit, what speed does it reach, or what does it lack. Knows no price.
+// One replica of a model on one machine: does it fit, what speed does it reach, or what does it
+// lack. Knows no price.
 #pragma once
 
 #include <compare>
@@ -44,8 +45,8 @@ struct Replica {
   cost::MemoryLayout memory;
   serving::EngineLimits engine;
   std::shared_ptr<const cost::StepModel> step;
-  bool timed = false;                 // given time and memory
-  double requests_per_second = 0;     // sustained within the targets, or the throughput of a batch
+  bool timed = false;              // given time and memory
+  double requests_per_second = 0;  // sustained within the targets, or the throughput of a batch
   std::optional<Miss> miss;
 };
 
@@ -89,6 +90,7 @@ class ReplicaJudge {
                                           const cost::Machine& machine) const;
   void lay_out(Replica& replica, const cost::Machine& machine) const;
   bool supported(Replica& replica, const cost::Machine& machine) const;
+  bool linked(Replica& replica, const cost::Machine& machine) const;
   void measure(Replica& replica) const;
 
   const Job& job_;

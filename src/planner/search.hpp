@@ -1,4 +1,5 @@
-// What the physical half of the search hands to the half that knows prices: per machine shape the best way to do the job, or what it lacks.
+// What the physical half of the search hands to the half that knows prices: per machine shape the
+// best way to do the job, or what it lacks.
 #pragma once
 
 #include <array>
@@ -11,8 +12,14 @@
 #include "model/architecture.hpp"
 #include "planner/market_view.hpp"
 #include "planner/plan.hpp"
+#include "training/goodput.hpp"
 
 namespace portolan::planner {
+
+/// Time an instance is paid for before a batch or training job makes progress on it: provisioning,
+/// image, weights, compilation. The restart time of a training job (training/goodput.hpp) stands
+/// for all of them.
+inline constexpr Seconds kStartUp = training::kRestart;
 
 /// What is asked, of one model; shared by every shape.
 struct Question {
@@ -21,14 +28,15 @@ struct Question {
   const Market* market = nullptr;
 };
 
-/// Why something lost, in the words of `Nearest`. `factor` is needed over allowed: 1.3 = 30 % short;
-/// infinite when no number says how far away it is.
+/// Why something lost, in the words of `Nearest`. `factor` is needed over allowed: 1.3 = 30 %
+/// short; infinite when no number says how far away it is.
 struct Miss {
   Reason reason = Reason::kEngineUnsupported;
   double factor = 0;
   std::string how, lacked, change;  // how: "tp4 bf16"
 };
-/// True when `a` came further than `b`: a later reason (engine, format, memory … deadline), then the smaller factor.
+/// True when `a` came further than `b`: a later reason (engine, format, memory … deadline), then
+/// the smaller factor.
 bool came_further(const Miss& a, const Miss& b);
 
 /// A feasible way without a price. `plan` holds everything but offer, regions, rank and money.
@@ -41,14 +49,15 @@ struct Solution {
 };
 
 struct ShapeAnswer {
-  std::optional<Solution> steady;       // on instances that stay
-  std::optional<Solution> spot;         // on instances that can be lost; serving: the same as steady
-  std::optional<Miss> miss;             // when one of them is missing
-  std::uint64_t dominated = 0;          // feasible strategies that lost against `steady`
+  std::optional<Solution> steady;  // on instances that stay
+  std::optional<Solution> spot;    // on instances that can be lost; serving: the same as steady
+  std::optional<Miss> miss;        // when one of them is missing
+  std::uint64_t dominated = 0;     // feasible strategies that lost against `steady`
   std::uint64_t candidates = 0, evaluated = 0;
 };
 
-/// Answers for `shapes[i]`, i in `members`, which differ only in how many accelerators a node has, so that they share replicas. Serving and batch.
+/// Answers for `shapes[i]`, i in `members`, which differ only in how many accelerators a node has,
+/// so that they share replicas. Serving and batch.
 std::vector<ShapeAnswer> solve_serving(const Question& question, std::span<const Shape> shapes,
                                        std::span<const std::size_t> members);
 /// Shapes that may share replicas, each group and the groups in order.

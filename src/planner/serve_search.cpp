@@ -1,4 +1,6 @@
 // Serving and batch on machine shapes: the replica that needs the fewest instances, priced later.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -6,9 +8,8 @@
 #include <tuple>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
+#include "base/units_text.hpp"
 #include "planner/replica.hpp"
 #include "planner/search.hpp"
 #include "serving/steady_state.hpp"
@@ -17,7 +18,7 @@
 namespace portolan::planner {
 namespace {
 
-constexpr double kSlack = 1e-9;      // 5 / 2.5 is 2 replicas, not 3
+constexpr double kSlack = 1e-9;  // 5 / 2.5 is 2 replicas, not 3
 constexpr double kMostInstances = 1e12;
 
 std::int64_t whole(double count) {
@@ -28,8 +29,12 @@ class GroupSolver {
  public:
   GroupSolver(const Question& question, std::span<const Shape> shapes,
               std::span<const std::size_t> members)
-      : question_(question), judge_(question), job_(*question.job), shapes_(shapes),
-        members_(members), machine_(cost::make_machine(largest().node)) {}
+      : question_(question),
+        judge_(question),
+        job_(*question.job),
+        shapes_(shapes),
+        members_(members),
+        machine_(cost::make_machine(largest().node)) {}
 
   std::vector<ShapeAnswer> solve() {
     std::vector<ShapeAnswer> answers;
@@ -41,10 +46,10 @@ class GroupSolver {
   // A replica inside a node sees only the links of the ranks it uses: the largest node stands for
   // all.
   const Shape& largest() const {
-    return shapes_[*std::max_element(
-        members_.begin(), members_.end(), [&](std::size_t a, std::size_t b) {
-          return shapes_[a].node.count < shapes_[b].node.count;
-        })];
+    return shapes_[*std::max_element(members_.begin(), members_.end(),
+                                     [&](std::size_t a, std::size_t b) {
+                                       return shapes_[a].node.count < shapes_[b].node.count;
+                                     })];
   }
 
   const Replica& inside(const Layout& layout, std::size_t format, std::size_t cache) {
@@ -74,8 +79,7 @@ class GroupSolver {
     if (replica.layout.nodes > 1) {
       return replica.requests_per_second / static_cast<double>(replica.layout.nodes);
     }
-    return replica.requests_per_second *
-           static_cast<double>(replicas_per_instance(replica, shape));
+    return replica.requests_per_second * static_cast<double>(replicas_per_instance(replica, shape));
   }
 
   // What decides between strategies of one shape, smallest first. Serving: fewest instances, the
@@ -154,18 +158,26 @@ class GroupSolver {
       for (const Replica& replica : spanning) consider(replica, shape, best, answer);
     }
     if (answer.candidates == 0) {
-      answer.miss =
-          unable(Reason::kConstraint, "max_accelerators_per_replica leaves no layout",
-                 "raise max_accelerators_per_replica");
+      answer.miss = unable(Reason::kConstraint, "max_accelerators_per_replica leaves no layout",
+                           "raise max_accelerators_per_replica");
     }
     if (best == nullptr) return answer;
     answer.miss.reset();
     if (job_.kind == JobKind::kServe) {
       answer.steady = answer.spot = serve(*best, shape);
-    } else {
-      answer.steady = batch(*best, shape, false);
-      answer.spot = batch(*best, shape, true);
+      return answer;
     }
+    const Seconds left = job_.deadline ? *job_.deadline - kStartUp : Seconds(0);
+    if (job_.deadline && left <= Seconds(0)) {
+      answer.miss =
+          unable(Reason::kDeadline,
+                 fmt::format("an instance is paid for {} before it works, the deadline is {}",
+                             duration_text(kStartUp), duration_text(*job_.deadline)),
+                 "a deadline of hours, or job: serve on machines that run already");
+      return answer;
+    }
+    answer.steady = batch(*best, shape, false, left);
+    answer.spot = batch(*best, shape, true, left);
     return answer;
   }
 
@@ -215,15 +227,16 @@ class GroupSolver {
     solution.instances_low = std::min(instances_at(band.low), solution.instances);
     solution.instances_high = std::max(instances_at(band.high), solution.instances);
     if (misses) {
-      plan.notes.push_back(fmt::format(
-          "at the slow end of the 80 % interval (times x{}) no number of replicas meets the latency "
-          "targets",
-          significant(band.high, 3)));
+      plan.notes.push_back(
+          fmt::format("at the slow end of the 80 % interval (times x{}) no number of replicas "
+                      "meets the latency "
+                      "targets",
+                      significant(band.high, 3)));
     }
     return solution;
   }
 
-  Solution batch(const Replica& replica, const Shape& shape, bool spot) const {
+  Solution batch(const Replica& replica, const Shape& shape, bool spot, Seconds left) const {
     Solution solution = describe(replica, shape);
     Plan& plan = solution.plan;
     // A lost instance is missing for as long as a restart takes; requests in flight are served
@@ -239,30 +252,30 @@ class GroupSolver {
     const std::int64_t span = replica.layout.nodes;
     std::int64_t instances = span;
     if (job_.deadline) {
-      const double wanted = job_.traffic.requests / (rate * job_.deadline->raw());
+      const double wanted = job_.traffic.requests / (rate * left.raw());
       instances = (std::max(instances, whole(wanted)) + span - 1) / span * span;
     }
     plan.replicas = span > 1 ? instances / span : instances * replicas_per_instance(replica, shape);
     plan.replicas_mean = plan.replicas;
     solution.instances = solution.instances_low = solution.instances_high = instances;
     const double throughput = rate * static_cast<double>(instances);
-    const Seconds duration(job_.traffic.requests / throughput);
+    const Seconds working(job_.traffic.requests / throughput);
     const cost::ErrorBand band = replica.step->machine().band;
-    plan.duration = duration;
-    solution.duration_low = duration * band.low;
-    solution.duration_high = duration * band.high;
+    plan.duration = kStartUp + working;
+    solution.duration_low = kStartUp + working * band.low;
+    solution.duration_high = kStartUp + working * band.high;
     plan.capacity_requests_per_second = throughput;
     plan.output_tokens_per_second = throughput * job_.traffic.work.output_tokens;
-    judge_.describe_load(
-        replica, serving::full_throughput(*replica.step, job_.traffic.work, replica.engine),
-        replica.requests_per_second, plan);
+    judge_.describe_load(replica,
+                         serving::full_throughput(*replica.step, job_.traffic.work, replica.engine),
+                         replica.requests_per_second, plan);
     // A queue that is never empty has no time to first token worth naming.
     plan.ttft_p95.reset();
     plan.ttft_mean.reset();
     if (job_.deadline && *solution.duration_high > *job_.deadline) {
-      plan.notes.push_back(fmt::format(
-          "at the slow end of the 80 % interval (times x{}) the deadline is missed",
-          significant(band.high, 3)));
+      plan.notes.push_back(
+          fmt::format("at the slow end of the 80 % interval (times x{}) the deadline is missed",
+                      significant(band.high, 3)));
     }
     return solution;
   }

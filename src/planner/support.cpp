@@ -1,10 +1,10 @@
 #include "planner/support.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "model/numeric_format.hpp"
@@ -33,8 +33,9 @@ bool is_engine(const EngineSupport& row, std::string_view wanted) {
 }
 
 auto preference(const EngineSupport& row) {
-  return std::tuple(!row.engine.starts_with("vllm"), doubt(row.confidence),
-                    row.advise_proof_of_concept, std::string_view(row.engine));
+  const bool modelled = row.engine.starts_with("vllm") || row.engine == "megatron-lm";
+  return std::tuple(!modelled, doubt(row.confidence), row.advise_proof_of_concept,
+                    std::string_view(row.engine));
 }
 
 }  // namespace
@@ -77,12 +78,12 @@ std::variant<Support, NoSupport> find_support(std::span<const EngineSupport> tab
     if (row.job != job || row.vendor != accelerator.vendor) continue;
     if (wanted_engine && !is_engine(row, *wanted_engine)) continue;
     if (row.architecture != "*" && row.architecture != accelerator.architecture) continue;
-    const bool shadowed =
-        row.architecture == "*" &&
-        std::any_of(table.begin(), table.end(), [&](const EngineSupport& other) {
-          return other.job == row.job && other.engine == row.engine &&
-                 other.vendor == row.vendor && other.architecture == accelerator.architecture;
-        });
+    const bool shadowed = row.architecture == "*" &&
+                          std::any_of(table.begin(), table.end(), [&](const EngineSupport& other) {
+                            return other.job == row.job && other.engine == row.engine &&
+                                   other.vendor == row.vendor &&
+                                   other.architecture == accelerator.architecture;
+                          });
     if (!shadowed) rows.push_back(&row);
   }
   if (rows.empty()) {
@@ -92,9 +93,8 @@ std::variant<Support, NoSupport> find_support(std::span<const EngineSupport> tab
                               job, accelerator.vendor, accelerator.architecture),
         .change = wanted_engine ? "another engine, or leave engine out" : ""};
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const auto* a, const auto* b) {
-    return preference(*a) < preference(*b);
-  });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto* a, const auto* b) { return preference(*a) < preference(*b); });
   const std::string_view word = support_word(format);
   for (const EngineSupport* row : rows) {
     // Tensor sizes taken from a GGUF file: only llama.cpp reads all its quantisations.
@@ -102,12 +102,12 @@ std::variant<Support, NoSupport> find_support(std::span<const EngineSupport> tab
     // A bf16 checkpoint is loaded as fp16 where bf16 does not exist.
     if (word == "bf16" && lists(*row, "fp16")) return Support{row, true};
   }
-  return NoSupport{.what = Unsupported::kFormat,
-                   .lacked = fmt::format("{} on {} {} has no {} (it has {})", rows.front()->engine,
-                                         accelerator.vendor, accelerator.architecture,
-                                         model::format_name(format), rows.front()->formats),
-                   .change = fmt::format("precision: [{}]",
-                                         split(rows.front()->formats, ' ').front())};
+  return NoSupport{
+      .what = Unsupported::kFormat,
+      .lacked =
+          fmt::format("{} on {} {} has no {} (it has {})", rows.front()->engine, accelerator.vendor,
+                      accelerator.architecture, model::format_name(format), rows.front()->formats),
+      .change = fmt::format("precision: [{}]", split(rows.front()->formats, ' ').front())};
 }
 
 }  // namespace portolan::planner

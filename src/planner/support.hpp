@@ -29,8 +29,9 @@ struct NoSupport {
 /// exact tensor sizes (GGUF), which any engine that reads the file computes in its own way.
 std::string_view support_word(model::Format format);
 
-/// `job`: "serve" or "train". Without a wanted engine those whose host overhead we model (vLLM and
-/// its plug-ins) come first, then the surest. A row for the architecture shadows the vendor's "*".
+/// `job`: "serve" or "train". Without a wanted engine those whose behaviour is modelled come first
+/// (vLLM and its plug-ins; Megatron-LM, whose parallel axes the training search walks), then the
+/// surest. A row for the architecture shadows the vendor's "*".
 std::variant<Support, NoSupport> find_support(std::span<const market::EngineSupport> table,
                                               std::string_view job,
                                               const hardware::Accelerator& accelerator,

@@ -1,4 +1,6 @@
 // Training and fine-tuning on one machine shape: how many nodes, split how, for how long.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -6,8 +8,6 @@
 #include <map>
 #include <utility>
 #include <variant>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "base/units_text.hpp"
@@ -40,7 +40,8 @@ struct Point {
   std::int64_t nodes = 0;
   training::Strategy strategy;
   training::RunEstimate estimate;
-  std::array<Seconds, 2> duration{};  // on instances that stay, on spot
+  std::array<Seconds, 2> working{};   // on instances that stay, on spot
+  std::array<Seconds, 2> duration{};  // with the start-up
   std::array<double, 2> goodput{};
 };
 
@@ -56,7 +57,8 @@ class TrainingSolver {
         trainer_(std::move(trainer)) {
     const double share = job_.training.method == training::Method::kFull ? 1.0 : 0.5;
     const model::Architecture& architecture = question.model->architecture;
-    least_flop_ = share * model::training_flop_per_token(architecture, job_.training.sequence).raw() *
+    least_flop_ = share *
+                  model::training_flop_per_token(architecture, job_.training.sequence).raw() *
                   job_.training.tokens;
     trained_ = job_.training.method == training::Method::kFull
                    ? static_cast<double>(model::count_parameters(architecture).total)
@@ -90,8 +92,7 @@ class TrainingSolver {
     return std::max<std::int64_t>(1, static_cast<std::int64_t>(most));
   }
   bool may_join() const {
-    return shape_.multi_node &&
-           (!job_.where.need_rdma || shape_.node.network.rdma.value_or(false));
+    return shape_.multi_node && (!job_.where.need_rdma || shape_.node.network.rdma.value_or(false));
   }
 
   // The best strategy on so many nodes; nullptr when none fits.
@@ -102,16 +103,16 @@ class TrainingSolver {
         searches_.emplace(nodes, trainer_.search(nodes)).first->second;
     std::optional<Point>& point = points_[nodes];
     if (!search.best) return nullptr;
-    feasible_ += search.evaluated > search.memory_rejected
-                     ? search.evaluated - search.memory_rejected
-                     : 1;
+    feasible_ +=
+        search.evaluated > search.memory_rejected ? search.evaluated - search.memory_rejected : 1;
+    const training::RunEstimate& run = *search.estimate;
+    const Seconds on_spot = spot_duration(nodes, run);
     point = Point{.nodes = nodes,
                   .strategy = *search.best,
-                  .estimate = *search.estimate,
-                  .duration = {search.estimate->duration, spot_duration(nodes, *search.estimate)},
-                  .goodput = {}};
-    point->goodput = {search.estimate->goodput,
-                      search.estimate->goodput * (point->duration[0] / point->duration[1])};
+                  .estimate = run,
+                  .working = {run.duration, on_spot},
+                  .duration = {kStartUp + run.duration, kStartUp + on_spot},
+                  .goodput = {run.goodput, run.goodput * (run.duration / on_spot)}};
     return &*point;
   }
 
@@ -120,10 +121,9 @@ class TrainingSolver {
   // pessimistic bound).
   Seconds spot_duration(std::int64_t nodes, const training::RunEstimate& estimate) const {
     const double accelerators = static_cast<double>(nodes * shape_.node.count);
-    const double per_hour =
-        accelerators * training::kFailuresPerAcceleratorHour +
-        static_cast<double>(nodes) *
-            question_.market->spot_hazard_per_hour(*shape_.node.accelerator);
+    const double per_hour = accelerators * training::kFailuresPerAcceleratorHour +
+                            static_cast<double>(nodes) *
+                                question_.market->spot_hazard_per_hour(*shape_.node.accelerator);
     const Bytes checkpoint(trained_ * training::kCheckpointBytesPerParameter);
     const Seconds write =
         checkpoint / (training::kCheckpointBandwidthPerAccelerator * accelerators);
@@ -188,10 +188,9 @@ class TrainingSolver {
     }
     if (fastest == nullptr) {
       const auto& [nodes, search] = *searches_.rbegin();
-      const double factor =
-          search.usable.raw() > 0 && search.smallest_memory.raw() > 0
-              ? search.smallest_memory / search.usable
-              : kNoNumber;
+      const double factor = search.usable.raw() > 0 && search.smallest_memory.raw() > 0
+                                ? search.smallest_memory / search.usable
+                                : kNoNumber;
       const std::string text = training::nearest_miss(search);
       return miss_of(Reason::kMemory, factor, fmt::format("{} on {}", precision(), count(nodes)),
                      text.empty() ? "no legal way to split the model" : text, memory_change());
@@ -205,12 +204,10 @@ class TrainingSolver {
                     count(fastest->nodes), duration_text(*job_.deadline));
     const std::string change = fmt::format("deadline: {}d", std::ceil(duration.in(kDay)));
     if (may_join()) return miss_of(Reason::kDeadline, factor, how, lacked, change);
-    return miss_of(
-        Reason::kInterconnect, factor, how,
-        lacked + (shape_.multi_node
-                      ? ", and no RDMA is known between its nodes"
-                      : ", and no network of known speed joins its nodes"),
-        change);
+    return miss_of(Reason::kInterconnect, factor, how,
+                   lacked + (shape_.multi_node ? ", and no RDMA is known between its nodes"
+                                               : ", and no network of known speed joins its nodes"),
+                   change);
   }
 
   std::string memory_change() const {
@@ -245,12 +242,12 @@ class TrainingSolver {
     plan.memory_per_accelerator = run.memory.total();
     plan.utilisation = run.step.raw() > 0 ? point.goodput[spot] * (run.compute / run.step) : 0;
     plan.bound = run.exposed_communication > run.compute ? cost::Bound::kCommunication
-                 : run.host > run.compute               ? cost::Bound::kOverhead
-                                                        : cost::Bound::kCompute;
+                 : run.host > run.compute                ? cost::Bound::kOverhead
+                                                         : cost::Bound::kCompute;
     if (support_.as_fp16) plan.notes.emplace_back("bf16 is computed in fp16 here");
     const cost::ErrorBand band = trainer_.machine().band;
-    solution.duration_low = point.duration[spot] * band.low;
-    solution.duration_high = point.duration[spot] * band.high;
+    solution.duration_low = kStartUp + point.working[spot] * band.low;
+    solution.duration_high = kStartUp + point.working[spot] * band.high;
     if (job_.deadline && *solution.duration_high > *job_.deadline) {
       plan.notes.push_back(fmt::format(
           "at the slow end of the 80 % interval (times x{}) it takes {}, past the deadline",
@@ -258,11 +255,12 @@ class TrainingSolver {
     }
     if (spot) {
       const double hazard = question_.market->spot_hazard_per_hour(*shape_.node.accelerator);
-      plan.notes.push_back(fmt::format(
-          "spot: {} interruptions per instance and month assumed, {} % of the time lost to them and "
-          "to failures",
-          significant(hazard * kMonth.in(kHour), 2),
-          significant(100 * (1 - point.goodput[spot]), 2)));
+      plan.notes.push_back(
+          fmt::format("spot: {} interruptions per instance and month assumed, {} % of the time "
+                      "lost to them and "
+                      "to failures",
+                      significant(hazard * kMonth.in(kHour), 2),
+                      significant(100 * (1 - point.goodput[spot]), 2)));
     }
     return solution;
   }
@@ -281,8 +279,8 @@ class TrainingSolver {
 };
 
 // One number format on one shape.
-ShapeAnswer solve_format(const Question& question, const Shape& shape,
-                         const cost::Machine& machine, model::Format format) {
+ShapeAnswer solve_format(const Question& question, const Shape& shape, const cost::Machine& machine,
+                         model::Format format) {
   ShapeAnswer answer;
   answer.candidates = 1;
   const Job& job = *question.job;
