@@ -60,8 +60,8 @@ bool Compiled::legal(const Strategy& s, std::int64_t accelerators) const {
   if (s.ep > 1 && (experts <= 0 || std::fmod(experts, s.ep) != 0 || (s.dp * s.cp * s.tp) % s.ep != 0)) return false;
   const int m = microbatches(s.dp, s.microbatch);
   if (m == 0) return false;
-  if (s.virtual_stages > 1) {
-    if (s.pp == 1 || m % s.pp != 0 || static_cast<double>(s.pp) * s.virtual_stages > layer_count) return false;
+  if (s.virtual_stages > 1) {  // the embedding and the head may have a chunk to themselves
+    if (s.pp == 1 || m % s.pp != 0 || static_cast<double>(s.pp) * s.virtual_stages > layer_count + 2) return false;
   }
   return accelerators <= fast_domain || machine.network.raw() > 0;
 }

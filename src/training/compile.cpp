@@ -220,6 +220,7 @@ Result<Trainer> Trainer::compile(const Architecture& architecture, const cost::M
     }
   }
   c.first_parameters += d(architecture.other_parameters);
+  c.last_parameters = d(architecture.final_norm_parameters);
   c.total_parameters = d(count.total) + (with_mtp ? d(count.mtp) : 0);
   c.trained_parameters = job.method == Method::kFull ? c.total_parameters - c.frozen_bytes / 2 : lora_parameters(architecture, job.lora_rank);
 

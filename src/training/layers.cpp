@@ -74,15 +74,15 @@ class LayerBuilder {
   LayerSet build() {
     LayerSet set;
     const double split = stack_.sequence_parallel ? tp_ : 1;
-    const auto full = static_cast<std::size_t>(Recompute::kNone);
+    const auto none = static_cast<std::size_t>(Recompute::kNone);
     const auto level = static_cast<std::size_t>(recompute_);
     for (std::size_t i = 0; i < sharding_.classes.size(); ++i) {
       const ShardedClass& layer = sharding_.classes[i];
       const LayerActivations& activations = ep_ > 1 ? layer.activations_exchanged : layer.activations;
       LayerSet::Cost cost = layer_cost(layer, compiled_.shardings.front().classes[i]);
       cost.activations = tokens_ * activations.kept[level];
-      double working = activations.working;
-      if (recompute_ == Recompute::kFull) working += activations.kept[full];
+      // The layer in work has everything again that was not kept.
+      const double working = activations.working + activations.kept[none] - activations.kept[level];
       set.working = std::max(set.working, tokens_ * working);
       set.all += (compiled_.classes[i].layers + compiled_.mtp_layers[i]) * cost.seconds();
       set.layers.push_back(cost);

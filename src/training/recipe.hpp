@@ -12,7 +12,8 @@ enum class Optimizer : std::uint8_t {
   kAdam8bit,      // bf16 weights and gradients, two 8-bit moments, no master: 2 + 2 + 2 (block scales, 8/2048 B, left out)
   kSgd,           // bf16 weights and gradients, fp32 master and momentum: 2 + 2 + 8
   kAdamMegatron,  // as kAdamMixed with fp32 gradient accumulation: 2 + 4 + 12
-  kAdamBf16       // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
+  kAdamBf16,      // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
+  kAdamDeepspeedBf16  // fp32 gradient accumulation beside the bf16 gradients: 2 + 6 + 12 (DeepSpeed's BF16 optimizer)
 };
 std::string_view optimizer_name(Optimizer optimizer);
 
@@ -29,6 +30,7 @@ constexpr Recipe recipe(Optimizer optimizer) {
     case Optimizer::kSgd: return {2, 2, 8};
     case Optimizer::kAdamMegatron: return {2, 4, 12};
     case Optimizer::kAdamBf16: return {2, 2, 4};
+    case Optimizer::kAdamDeepspeedBf16: return {2, 6, 12};
   }
   return {};
 }

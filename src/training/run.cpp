@@ -32,6 +32,7 @@ std::string_view optimizer_name(Optimizer optimizer) {
     case Optimizer::kSgd: return "sgd";
     case Optimizer::kAdamMegatron: return "adam-fp32-gradients";
     case Optimizer::kAdamBf16: return "adam-bf16";
+    case Optimizer::kAdamDeepspeedBf16: return "adam-deepspeed-bf16";
   }
   return "unknown";
 }

@@ -40,7 +40,7 @@ class Searcher {
     for (const int pp : degrees_) {
       if (pp > c_.layer_count) break;
       auto& sets = stages_.emplace_back();
-      for (int v = 1; v <= (pp > 1 ? c_.layer_count / pp : 1); ++v) {
+      for (int v = 1; v <= (pp > 1 ? (c_.layer_count + 2) / pp : 1); ++v) {
         // Equal chunks, or equal when the embedding and the head count as a layer each.
         const double chunks = static_cast<double>(pp) * v;
         if (v == 1 || std::fmod(c_.layer_count, chunks) == 0 || std::fmod(c_.layer_count + 2, chunks) == 0) sets.push_back(c_.stage_set(pp, v));

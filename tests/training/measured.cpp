@@ -111,13 +111,13 @@ struct Setting {
   cost::Machine machine;
 };
 
-std::optional<Setting> setting_of(const Row& row, const hardware::Accelerators& accelerators) {
+std::optional<Setting> setting_of(const Row& row, const hardware::Accelerators& accelerators, bool assume = false) {
   std::string gpu = row["gpu"];
   if (gpu == "A100") gpu = "A100-80GB";
   if (gpu == "H100-96GB") gpu = "H100-80GB";
   std::string id = gpu == "A100-80GB" ? "a100-sxm-80gb" : gpu == "A100-40GB" ? "a100-sxm-40gb" : gpu == "H100-80GB" ? "h100-sxm-80gb"
                    : gpu == "V100-32GB" ? "v100-sxm2-32gb" : gpu == "H200" ? "h200-sxm-141gb" : gpu == "B200" ? "b200-sxm-180gb"
-                   : gpu == "B300" ? "b300-sxm-288gb" : gpu == "MI300X" ? "mi300x-192gb" : gpu == "MI325X" ? "mi325x-256gb" : to_lower(gpu);
+                   : gpu == "RTX4090" ? "rtx-4090" : gpu == "A6000" ? "rtx-a6000" : gpu == "B300" ? "b300-sxm-288gb" : gpu == "MI300X" ? "mi300x-192gb" : gpu == "MI325X" ? "mi325x-256gb" : to_lower(gpu);
   const hardware::Accelerator* accelerator = accelerators.by_id(id);
   if (accelerator == nullptr) return std::nullopt;
   Setting s;
@@ -137,7 +137,7 @@ std::optional<Setting> setting_of(const Row& row, const hardware::Accelerators& 
   s.machine = *machine;
 
   Strategy& t = s.strategy;
-  if (row["tp"].empty() || row["pp"].empty()) return std::nullopt;
+  if (!assume && (row["tp"].empty() || row["pp"].empty())) return std::nullopt;
   t.tp = static_cast<int>(row.whole("tp", 1));
   t.pp = static_cast<int>(row.whole("pp", 1));
   t.cp = static_cast<int>(row.whole("cp", 1));
@@ -152,15 +152,20 @@ std::optional<Setting> setting_of(const Row& row, const hardware::Accelerators& 
   std::string precision = to_lower(row["precision"]);
   if (precision.empty() && machine->rate(model::Compute::kFp8).peak.raw() > 0) precision = "fp8";  // the usual recipe of such rows
   s.job.compute = holds(precision, "nvfp4") ? model::Compute::kFp4 : holds(precision, "fp8") ? model::Compute::kFp8 : model::Compute::kBf16;
-  s.job.method = row["task"] == "lora" ? Method::kLora : Method::kFull;
+  s.job.method = row["task"] == "qlora" || !row["quant"].empty() ? Method::kQlora : row["task"] == "lora" ? Method::kLora : Method::kFull;
   s.job.tokens = 1e12;
   s.job.sequence = row.number("seq_len");
-  s.job.global_batch_tokens = row.number("global_batch") * s.job.sequence;
+  s.job.global_batch_tokens = row.number("global_batch", t.dp * t.microbatch) * s.job.sequence;
   const bool old = holds(framework, "Megatron-LM") || holds(framework, "Megatron-DeepSpeed") || holds(framework, "DeepSpeed ZeRO");
-  const bool eager = framework == "torchtitan" || holds(framework, "llm-foundry");
+  if (zero.starts_with("FSDP")) t.zero = 3;
+  const bool eager = framework == "torchtune" || framework == "LitGPT" || framework == "torchtitan" || holds(framework, "llm-foundry");
   s.job.stack = old ? unfused_stack() : eager ? eager_stack() : fused_stack();
   if (holds(recompute, "sequence-parallel")) s.job.stack.sequence_parallel = true;
   s.job.optimizer = holds(framework, "Megatron") ? Optimizer::kAdamMegatron : Optimizer::kAdamMixed;
+  if (framework == "Megatron-DeepSpeed" && precision == "bf16") s.job.optimizer = Optimizer::kAdamDeepspeedBf16;
+  if (row["optimizer"] == "AdamW8bit") s.job.optimizer = Optimizer::kAdam8bit;
+  else if (framework == "torchtune") s.job.optimizer = Optimizer::kAdamBf16;
+  if (framework == "torchtitan") s.job.optimizer = Optimizer::kAdamFp32;
   if (holds(framework, "llm-foundry")) s.job.optimizer = Optimizer::kAdamBf16;
   return s;
 }
@@ -250,6 +255,39 @@ void step_times(const io::CsvTable& csv, const hardware::Accelerators& accelerat
   print(groups);
 }
 
+void memories(const io::CsvTable& csv, const hardware::Accelerators& accelerators, bool rows) {
+  std::map<std::string, Group> groups;
+  std::size_t overflowing = 0, refused = 0;
+  for (std::size_t i = 0; i < csv.rows.size(); ++i) {
+    const Row row{&csv, i};
+    if (holds(row["mem_kind"], "analytic")) continue;  // goldens of the unit tests
+    const bool out_of_memory = row["mem_per_gpu"] == "OOM";
+    overflowing += out_of_memory;
+    Group& group = groups[row["framework"] + (row["task"] == "pretrain" ? "" : " " + row["task"])];
+    ++group.rows;
+    const auto architecture = architecture_of(row);
+    auto setting = architecture ? setting_of(row, accelerators, true) : std::nullopt;
+    if (!setting || row["recompute"] == "full+offload") continue;
+    if (row["framework"] == "torchtune" && row["recompute"].empty()) setting->strategy.recompute = Recompute::kFull;
+    const auto trainer = Trainer::compile(*architecture, setting->machine, setting->job);
+    const auto run = trainer ? trainer->evaluate(setting->strategy, setting->nodes) : std::nullopt;
+    if (!run) continue;
+    // nvidia-smi counts the context and what the allocator reserves, "peak" of a framework does not.
+    const bool whole = holds(row["mem_kind"], "nodes") || holds(row["mem_kind"], "RAM");
+    const Bytes predicted = whole ? run->memory.total() : run->memory.total() - run->memory.overhead;
+    if (out_of_memory) refused += predicted > trainer->usable();
+    const Bytes measured = row.number("mem_per_gpu") * (row["unit"] == "GiB" ? kGiB : kGB);
+    if (measured.raw() > 0) group.ratio.push_back(predicted / measured);
+    if (rows) {
+      const TrainingMemory& m = run->memory;
+      fmt::print("{:5} {:24} L{} h{} s{} {} {} measured {} GB predicted {:.1f} GB: weights {:.1f} gradients {:.1f} optimizer {:.1f} activations {:.1f} logits {:.1f} overhead {:.1f}\n", row["id"], row["framework"] + " " + row["task"],
+                 row["layers"], row["hidden"], row["seq_len"], strategy_text(setting->strategy), row["gpu"], out_of_memory ? "OOM" : fmt::format("{:.1f}", measured.in(kGB)), predicted.in(kGB), m.weights.in(kGB), m.gradients.in(kGB), m.optimizer.in(kGB), m.activations.in(kGB), m.logits.in(kGB), m.overhead.in(kGB));
+    }
+  }
+  print(groups);
+  fmt::print("out of memory: {} of {} rows predicted above the accelerator's memory (others lack dimensions)\n", refused, overflowing);
+}
+
 }  // namespace
 }  // namespace portolan::training
 
@@ -269,4 +307,6 @@ int main(int argc, char** argv) {
     return 4;
   }
   training::step_times(*steps, *all, argc > 2);
+  const auto memory = training::table(folder + "/training/training_memory_measured.csv");
+  if (memory) training::memories(*memory, *all, argc > 2);
 }
