@@ -39,6 +39,14 @@ std::string first_architecture(const io::Value& config) {
   return list->array()[0].string();
 }
 
+/// Nemotron-H states its layers as a list or a string and may leave their number to be counted.
+std::optional<std::int64_t> listed_layers(ConfigReader& config) {
+  std::size_t count = config.text({"hybrid_override_pattern"}).size();
+  if (config.value_is_list("layers_block_type")) count = config.find("layers_block_type")->array().size();
+  if (count == 0 || count > static_cast<std::size_t>(kMostLayers)) return std::nullopt;
+  return static_cast<std::int64_t>(count);
+}
+
 /// The number of labels of a classifier; transformers writes the list of names instead of the number.
 std::int64_t label_count(ConfigReader& config) {
   if (const auto count = config.integer({"num_labels"}, 1, kWidest)) return *count;
@@ -169,8 +177,9 @@ Result<Architecture> read_config(const io::Value& config, const std::string& fil
 
   const auto hidden = reader.dimension({"hidden_size", "n_embd", "d_model", "model_dim", "dim"});
   if (!hidden && !reader.has("hidden_size")) reader.problem("hidden_size", "missing key \"hidden_size\"");
-  const auto layers = reader.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers",
+  auto layers = reader.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers",
                                       "num_transformer_layers"}, 1, kMostLayers);
+  if (!layers) layers = listed_layers(reader);
   if (!layers && !reader.has("num_hidden_layers")) {
     reader.problem("num_hidden_layers", "missing key \"num_hidden_layers\"");
   }

@@ -199,7 +199,10 @@ std::vector<LayerKind> layer_kinds(ConfigReader& config, const TextModel& model)
     }
     return kinds;
   }
-  if (model.traits.single_half) return Kinds(count, LayerKind::kMamba);
+  // Nothing says otherwise: all layers are state-space layers.
+  if (model.traits.single_half || (config.has("mamba_n_heads") && !model.traits.parallel_mamba)) {
+    return Kinds(count, LayerKind::kMamba);
+  }
   apply_windows(config, model, kinds);
   return kinds;
 }

@@ -180,7 +180,8 @@ std::vector<LayerRun> read_layers(ConfigReader& config, const TextModel& model) 
   const std::int64_t shared =
       config.integer({"num_kv_shared_layers"}, 0, kMostLayers).value_or(0);  // trailing layers without a cache of their own
   const bool wide = config.flag({"use_double_wide_mlp"}).value_or(false);
-  const std::vector<std::string> indexers = config.texts("indexer_types");
+  const std::vector<std::string> indexers = config.texts("indexer_types"), mlps = config.texts("mlp_layer_types");
+  const std::int64_t hashed = config.integer({"num_hash_layers"}, 0, kMostLayers).value_or(0);
   if (!config.problems().errors.empty()) return runs;
 
   std::map<std::pair<LayerKind, bool>, LayerRun> finished;  // norms and extras are the same for all layers of a kind
@@ -199,6 +200,8 @@ std::vector<LayerRun> read_layers(ConfigReader& config, const TextModel& model) 
     }
     LayerRun layer = known;
     vary(varying, i, layer);
+    // DeepSeek-V4: the first layers route by a table over the vocabulary, without a learned correction.
+    if (static_cast<std::int64_t>(i) < hashed || (i < mlps.size() && mlps[i] == "hash_moe")) layer.channel.router_bias = false;
     if (i < indexers.size() && indexers[i] == "shared" && layer.mixer.index_heads > 0) {
       // GLM-5.2: the tokens an earlier layer chose.
       layer.mixer.index_heads = layer.mixer.index_dim = 0;

@@ -144,6 +144,11 @@ std::optional<double> number_of(const io::Value& line, std::string_view key) {
   return value != nullptr && value->is_number() ? std::optional(value->number()) : std::nullopt;
 }
 
+bool truth_of(const io::Value& line, std::string_view key) {
+  const io::Value* value = line.find(key);
+  return value != nullptr && value->is_bool() && value->boolean();
+}
+
 /// A model known by its number of parameters alone.
 Architecture counted_only(double parameters) {
   Architecture architecture;
@@ -169,6 +174,13 @@ Result<Model> model_of(std::string_view line) {
   model.published_source = text_of(value, "published_parameters_source");
   model.published_parameters = number_of(value, "published_parameters");
   model.published_active_parameters = number_of(value, "published_active_parameters");
+  if (const io::Value* row = value.find("article"); row != nullptr && row->is_object()) {
+    model.article = ArticleRow{.training_flop = number_of(*row, "training_flop").value_or(0),
+                               .text = truth_of(*row, "text"),
+                               .decoder_only = truth_of(*row, "decoder_only"),
+                               .source = text_of(*row, "source"),
+                               .date = text_of(*row, "date")};
+  }
   model.rule_parameters = number_of(value, "rule_parameters");
   if (const io::Value* aliases = value.find("aliases"); aliases != nullptr && aliases->is_array()) {
     for (const io::Value& alias : aliases->array()) {

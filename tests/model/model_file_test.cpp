@@ -1,0 +1,176 @@
+// GGUF and safetensors headers become models; the files here hold a header and a hole.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/io/gguf_writer.hpp"
+#include "tests/model/configs.hpp"
+
+namespace portolan::model {
+namespace {
+
+class ModelFile : public testing::Test {
+ protected:
+  ModelFile() : folder_(std::filesystem::path(testing::TempDir()) / "portolan_model_file_test") {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  ~ModelFile() override { std::filesystem::remove_all(folder_); }
+  std::string write(const std::string& name, const std::string& bytes, std::uint64_t data) const {
+    const auto path = folder_ / name;
+    std::ofstream(path, std::ios::binary) << bytes;
+    std::filesystem::resize_file(path, bytes.size() + data);  // sparse: tensor data is never read
+    return path.string();
+  }
+  std::filesystem::path folder_;
+};
+
+io::GgufWriter& list_u32(io::GgufWriter& file, std::string_view key, const std::vector<std::uint32_t>& values) {
+  file.string(key).u32(9).u32(4).u64(values.size());
+  for (const std::uint32_t value : values) file.u32(value);
+  return file;
+}
+
+TEST_F(ModelFile, GgufGivesArchitectureAndExactBytes) {
+  io::GgufWriter file;
+  file.header(2, 9)
+      .key_string("general.architecture", "llama")
+      .key_u32("llama.block_count", 32)
+      .key_u32("llama.context_length", 8192)
+      .key_u32("llama.embedding_length", 4096)
+      .key_u32("llama.feed_forward_length", 14336)
+      .key_u32("llama.attention.head_count", 32)
+      .key_u32("llama.attention.head_count_kv", 8)
+      .key_u32("llama.vocab_size", 128256)
+      .key_u32("general.alignment", 32)
+      .tensor("output.weight", {4096, 128256}, 14, 0)            // Q6_K
+      .tensor("token_embd.weight", {4096, 128256}, 12, 430940160);  // Q4_K
+  const std::uint64_t q6 = 4096ull * 128256 / 256 * 210, q4 = 4096ull * 128256 / 256 * 144;
+  file.pad();
+  const auto model = read_model_file(write("model.gguf", file.bytes(), q6 + q4));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_EQ(count_parameters(model->architecture).total, 8'030'261'248);
+  EXPECT_EQ(model->architecture.exact_weight_bytes, q6 + q4);
+  EXPECT_EQ(model->architecture.weights, Format::kExact);
+  EXPECT_EQ(model->architecture.dtype_name, "Q6_K");
+  EXPECT_EQ(model->architecture.max_position, 8192);
+  EXPECT_FALSE(model->architecture.tied_embeddings);
+  ASSERT_FALSE(model->architecture.notes.empty());  // two tensors are not the whole model
+}
+
+TEST_F(ModelFile, GgufHybridWithKvHeadsPerLayer) {
+  // LFM2: convolutions where the KV head count is 0.
+  io::GgufWriter file;
+  file.header(0, 8)
+      .key_string("general.architecture", "lfm2")
+      .key_u32("lfm2.block_count", 4)
+      .key_u32("lfm2.embedding_length", 1024)
+      .key_u32("lfm2.feed_forward_length", 4608)
+      .key_u32("lfm2.attention.head_count", 16)
+      .key_u32("lfm2.shortconv.l_cache", 3)
+      .key_u32("lfm2.vocab_size", 65536);
+  list_u32(file, "lfm2.attention.head_count_kv", {0, 0, 8, 0});
+  const auto model = read_model_file(write("lfm2.gguf", file.bytes(), 0));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_EQ(kv_bytes_per_token(model->architecture, 2).raw(), 2 * 8 * 64 * 2);
+  EXPECT_EQ(state_bytes(model->architecture, 2).raw(), 3 * 2 * 1024 * 2);
+}
+
+TEST_F(ModelFile, GgufWindowsFollowTheArchitecture) {
+  // gpt-oss: the file states the window but not which layers have it.
+  io::GgufWriter file;
+  file.header(0, 13)
+      .key_string("general.architecture", "gpt-oss")
+      .key_u32("gpt-oss.block_count", 24)
+      .key_u32("gpt-oss.embedding_length", 2880)
+      .key_u32("gpt-oss.feed_forward_length", 2880)
+      .key_u32("gpt-oss.expert_feed_forward_length", 2880)
+      .key_u32("gpt-oss.attention.head_count", 64)
+      .key_u32("gpt-oss.attention.head_count_kv", 8)
+      .key_u32("gpt-oss.attention.key_length", 64)
+      .key_u32("gpt-oss.attention.value_length", 64)
+      .key_u32("gpt-oss.attention.sliding_window", 128)
+      .key_u32("gpt-oss.expert_count", 32)
+      .key_u32("gpt-oss.expert_used_count", 4)
+      .key_u32("gpt-oss.vocab_size", 201088);
+  const auto model = read_model_file(write("oss.gguf", file.bytes(), 0));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_NEAR(gib(kv_bytes(model->architecture, 131072, 2)), 3.003, 0.003);
+}
+
+TEST_F(ModelFile, GgufCountsThePredictionLayerAmongItsLayers) {
+  // GLM-5, 202,752 tokens: 79 × 576 in a GGUF, 78 × 576 from config.json.
+  io::GgufWriter file;
+  file.header(0, 15)
+      .key_string("general.architecture", "glm-dsa")
+      .key_u32("glm-dsa.block_count", 79)
+      .key_u32("glm-dsa.embedding_length", 6144)
+      .key_u32("glm-dsa.feed_forward_length", 12288)
+      .key_u32("glm-dsa.attention.head_count", 64)
+      .key_u32("glm-dsa.attention.head_count_kv", 1)
+      .key_u32("glm-dsa.attention.q_lora_rank", 2048)
+      .key_u32("glm-dsa.attention.kv_lora_rank", 512)
+      .key_u32("glm-dsa.attention.key_length", 576)
+      .key_u32("glm-dsa.attention.value_length", 512)
+      .key_u32("glm-dsa.attention.key_length_mla", 256)
+      .key_u32("glm-dsa.attention.value_length_mla", 256)
+      .key_u32("glm-dsa.rope.dimension_count", 64)
+      .key_u32("glm-dsa.nextn_predict_layers", 1)
+      .key_u32("glm-dsa.vocab_size", 154880);
+  const auto model = read_model_file(write("glm.gguf", file.bytes(), 0));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_NEAR(gib(kv_bytes(model->architecture, 202752, 2)), 17.185, 0.017);
+}
+
+TEST_F(ModelFile, GgufOfAnUnknownShapeIsCountedByItsTensors) {
+  io::GgufWriter file;
+  file.header(1, 1).key_string("general.architecture", "marvel").tensor("a", {256, 10}, 8, 0).pad();
+  const auto model = read_model_file(write("marvel.gguf", file.bytes(), 2560 / 32 * 34));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_EQ(model->architecture.coverage, Coverage::kParameterCount);
+  EXPECT_EQ(count_parameters(model->architecture).total, 2560);
+  EXPECT_EQ(model->architecture.exact_weight_bytes, 2720U);
+}
+
+TEST_F(ModelFile, VocabularyOnlyGgufSaysWhatIsMissing) {
+  io::GgufWriter file;
+  file.header(0, 1).key_string("general.architecture", "llama");
+  const auto model = read_model_file(write("vocab.gguf", file.bytes(), 0));
+  ASSERT_TRUE(model.has_value() || model.error().code == ErrorCode::kInvalidInput);
+}
+
+std::string safetensors(const std::string& header) {
+  std::string bytes(8, '\0');
+  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>((header.size() >> (8 * i)) & 0xff);
+  return bytes + header;
+}
+
+TEST_F(ModelFile, SafetensorsAloneAreCounted) {
+  const std::string header = R"({"a":{"dtype":"BF16","shape":[8,16],"data_offsets":[0,256]},"b":{"dtype":"F8_E4M3","shape":[64],"data_offsets":[256,320]}})";
+  const auto model = read_model_file(write("model.safetensors", safetensors(header), 320));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_EQ(model->architecture.coverage, Coverage::kParameterCount);
+  EXPECT_EQ(count_parameters(model->architecture).total, 192);
+  EXPECT_EQ(model->architecture.exact_weight_bytes, 320U);
+}
+
+TEST_F(ModelFile, SafetensorsBesideAConfigKnowTheirLayers) {
+  std::ofstream(folder_ / "config.json") << R"({"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
+      "intermediate_size":8,"vocab_size":4})";
+  const std::string header = R"({"a":{"dtype":"BF16","shape":[8,16],"data_offsets":[0,256]}})";
+  const auto model = read_model_file(write("part.safetensors", safetensors(header), 256));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_EQ(model->architecture.layer_count(), 1);
+  EXPECT_FALSE(model->architecture.exact_weight_bytes.has_value());
+  ASSERT_EQ(model->architecture.notes.size(), 1U);
+}
+
+TEST_F(ModelFile, BrokenFilesAreRefused) {
+  EXPECT_FALSE(read_model_file(write("bad.gguf", "GGUFxxxx", 0)).has_value());
+  EXPECT_FALSE(read_model_file(write("bad.safetensors", std::string(8, '\xff'), 0)).has_value());
+  EXPECT_FALSE(read_model_file((folder_ / "none.gguf").string()).has_value());
+}
+
+}  // namespace
+}  // namespace portolan::model
