@@ -113,7 +113,7 @@ Result<std::vector<T>> read_table(std::string_view csv, const std::string& file,
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     TableRow row(table, i, file);
     out.push_back(make(row));
-    if (row.error()) problems.push_back(*row.error());
+    if (const std::optional<Error>& problem = row.error()) problems.push_back(*problem);
   }
   if (!problems.empty()) return fail(combine(std::move(problems), file));
   return out;

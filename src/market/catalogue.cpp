@@ -54,6 +54,7 @@ std::vector<Offer> replayed(const std::vector<Offer>& history, const std::vector
     if (kept == nullptr || kept->observed.latest < offer.observed.latest) kept = &offer;
   }
   std::vector<Offer> out;
+  out.reserve(newest.size());
   for (const auto& [key, offer] : newest) out.push_back(*offer);
   return out;
 }

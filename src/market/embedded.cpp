@@ -56,7 +56,7 @@ std::shared_ptr<const Catalogue> catalogue_of(Catalogue::Data data) {
 Result<std::shared_ptr<const Catalogue>> Catalogue::embedded() {
   // Bytes that the linker placed; their size is the distance of its two symbols.
   const std::string_view bytes(
-      static_cast<const char*>(static_cast<const void*>(catalogue_snapshot_begin)),
+      reinterpret_cast<const char*>(catalogue_snapshot_begin),
       static_cast<std::size_t>(catalogue_snapshot_end - catalogue_snapshot_begin));
   Result<std::shared_ptr<const Catalogue>> catalogue = from_bytes(bytes, "the embedded catalogue");
   if (!catalogue) {

@@ -52,6 +52,12 @@ double ratio(Money a, Money b) {
   return static_cast<double>(a.nano()) / static_cast<double>(b.nano());
 }
 
+// USD per accelerator-hour where price and number are known, else 0.
+double price_each(const GateRow& row) {
+  const std::optional<Money> price = price_of(row);
+  return price && row.offer.count > 0 ? price->dollars() / row.offer.count : 0;
+}
+
 bool whole_machine(const GateRow& row) {
   return row.scope == Scope::kInstance || row.scope == Scope::kComposed;
 }
@@ -211,8 +217,9 @@ bool is_round_floor(const Offer& offer) {
 void quarantine_floor(Offer& offer, GateCounts& counts) {
   if (offer.standing != Standing::kAccepted) return;
   ++counts["V10"];
-  quarantine(offer, "V10 equal to a round bid floor: " + offer.usd_per_hour->text() + " for " +
-                        shortest(offer.count));
+  quarantine(offer,
+             "V10 equal to a round bid floor: " + offer.usd_per_hour.value_or(Money()).text() +
+                 " for " + shortest(offer.count));
 }
 
 // V2–V5 and the certain half of V10: spot beside on-demand of the same SKU in the same place.
@@ -278,16 +285,12 @@ void compare_counts(Rows& rows, GateCounts& counts) {
     }
     double highest = 0;
     bool fired = false;
-    for (const GateRow* row : group) {
-      if (price_of(*row)) highest = std::max(highest, price_of(*row)->dollars() / row->offer.count);
-    }
+    for (const GateRow* row : group) highest = std::max(highest, price_each(*row));
     for (GateRow* row : group) {
-      if (!price_of(*row) || !(price_of(*row)->dollars() / row->offer.count * 1.25 < highest)) {
-        continue;
-      }
+      const double each = price_each(*row);
+      if (!(each > 0) || each * 1.25 >= highest) continue;
       fired = true;
-      quarantine(row->offer, "V7 not linear in the number attached: " +
-                                 significant(price_of(*row)->dollars() / row->offer.count, 5) +
+      quarantine(row->offer, "V7 not linear in the number attached: " + significant(each, 5) +
                                  " each, " + significant(highest, 5) +
                                  " each at another number in this zone");
     }
@@ -320,18 +323,19 @@ void compare_regions(Rows& rows, GateCounts& counts) {
     }
     if (lowest.nano() == 0 || ratio(highest, lowest) <= 1.8) continue;
     ++counts[ratio(highest, lowest) > 2.5 ? "V6 above 2.5" : "V6 above 1.8"];
-    Group low;
+    std::vector<std::pair<GateRow*, Money>> low;
     bool agreed = false;
     for (GateRow* row : group) {
-      if (!price_of(*row) || ratio(highest, *price_of(*row)) <= 1.8) continue;
-      low.push_back(row);
+      const std::optional<Money> price = price_of(*row);
+      if (!price || ratio(highest, *price) <= 1.8) continue;
+      low.emplace_back(row, *price);
       agreed = agreed || price_doubted(row->offer);
     }
-    for (GateRow* row : low) {
+    for (const auto& [row, price] : low) {
       flag(row->offer, "v6_regional_low");
       if (agreed) {
         quarantine(row->offer, "V6 low side of regions " + significant(ratio(highest, lowest), 3) +
-                                   "x apart, others of it set aside: " + price_of(*row)->text() +
+                                   "x apart, others of it set aside: " + price.text() +
                                    " against " + highest.text());
       }
     }
@@ -371,7 +375,8 @@ void find_copied_prices(Rows& rows, GateCounts& counts) {
        })) {
     std::map<Money, std::set<std::string_view>> regions;
     for (const GateRow* row : group) {
-      if (price_of(*row)) regions[*price_of(*row)].insert(row->offer.region);
+      const std::optional<Money> price = price_of(*row);
+      if (price) regions[*price].insert(row->offer.region);
     }
     if (regions.size() < 2 || std::get<3>(key) == Scope::kComposed) continue;
     for (const auto& [price, where] : regions) {
@@ -390,8 +395,8 @@ void compare_with_median(Rows& rows, GateCounts& counts) {
   std::map<std::string_view, std::vector<double>> prices;
   const auto each = [](const GateRow& row) {
     const bool counted = whole_machine(row) && row.offer.purchase == Purchase::kOnDemand &&
-                         row.offer.accelerator != nullptr && row.offer.count > 0 && price_of(row);
-    return counted ? row.offer.usd_per_hour->dollars() / row.offer.count : 0.0;
+                         row.offer.accelerator != nullptr;
+    return counted ? price_each(row) : 0.0;
   };
   for (const GateRow& row : rows) {
     if (row.offer.standing == Standing::kAccepted && each(row) > 0) {

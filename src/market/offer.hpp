@@ -107,9 +107,9 @@ struct Egress {
 /// Where prices come from; rank 1 vendor's own list, 2 vendor page, 3 aggregator, 4 broker, 5
 /// recalled.
 struct Source {
-  std::string id = {}, title = {}, path = {};
+  std::string id, title, path;
   int rank = 5;
-  std::string trust = {}, licence = {}, note = {}, date = {};
+  std::string trust, licence, note, date;
 };
 
 }  // namespace portolan::market

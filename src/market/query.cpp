@@ -93,8 +93,10 @@ std::vector<Spread> price_spread(const Catalogue& catalogue, const OfferQuery& q
   instances.purchase = {Purchase::kOnDemand};
   for (const Offer* offer : select_offers(catalogue, instances).offers) {
     if (offer->accelerator == nullptr || offer->gpu_component_only || offer->count < 1) continue;
+    const std::optional<Money> each = offer->usd_per_accelerator_hour();
+    if (!each) continue;
     Found& entry = found[offer->accelerator->id];
-    entry.nano.push_back(offer->usd_per_accelerator_hour()->nano());
+    entry.nano.push_back(each->nano());
     entry.providers.insert(offer->provider);
   }
   std::vector<Spread> spreads;

@@ -28,11 +28,11 @@ Result<GpuFilter> parse_gpu_filter(std::string_view text,
 
 enum class OfferSort : std::uint8_t { kPrice, kGpuPrice, kAge };
 struct OfferQuery {
-  GpuFilter gpu = {};
-  std::vector<std::string> providers = {}, regions = {};  // regions are globs ("us-*")
-  std::vector<Purchase> purchase = {};                    // empty = all
-  std::optional<UsdRate> max_price = {};                  // per instance hour
-  std::optional<std::int32_t> max_age_days = {};
+  GpuFilter gpu;
+  std::vector<std::string> providers, regions;  // regions are globs ("us-*")
+  std::vector<Purchase> purchase;               // empty = all
+  std::optional<UsdRate> max_price;             // per instance hour
+  std::optional<std::int32_t> max_age_days;
   bool include_quarantined = false;
   OfferSort sort = OfferSort::kPrice;
 };

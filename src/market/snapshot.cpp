@@ -239,18 +239,17 @@ Result<Catalogue::Data> decode(std::string_view bytes, const std::string& file) 
   std::vector<hardware::Accelerators::Alias> aliases;
   accelerators_table(reader, accelerators);
   aliases_table(reader, aliases);
-  Catalogue::Data data;
-  Result<hardware::Accelerators> hardware_tables =
-      reader.good()
-          ? hardware::Accelerators::from_tables(std::move(accelerators), std::move(aliases))
-          : fail(ErrorCode::kMalformed, "");
-  if (hardware_tables) {
-    data.accelerators = std::make_shared<const hardware::Accelerators>(*std::move(hardware_tables));
-    prices(reader, data);
-  }
-  if (!hardware_tables || !reader.at_end()) {
+  const auto damaged = [&] {
     return fail(ErrorCode::kMalformed, file + " is damaged: its tables do not read to their end");
-  }
+  };
+  if (!reader.good()) return damaged();
+  Result<hardware::Accelerators> known =
+      hardware::Accelerators::from_tables(std::move(accelerators), std::move(aliases));
+  if (!known) return damaged();
+  Catalogue::Data data;
+  data.accelerators = std::make_shared<const hardware::Accelerators>(*std::move(known));
+  prices(reader, data);
+  if (!reader.at_end()) return damaged();
   set_confidence(data.offers, data.sources, data.date);
   return data;
 }

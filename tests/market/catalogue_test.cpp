@@ -121,7 +121,9 @@ TEST(Catalogue, AsOfTheArticle) {
   EXPECT_EQ((*then)->date().text(), "2023-04-07");
   const auto filter = parse_gpu_filter("a100-sxm-40gb", (*then)->accelerators());
   ASSERT_TRUE(filter);
-  const std::vector<Spread> spread = price_spread(**then, {.gpu = *filter});
+  OfferQuery query;
+  query.gpu = *filter;
+  const std::vector<Spread> spread = price_spread(**then, query);
   ASSERT_EQ(spread.size(), 1u);
   EXPECT_EQ(spread[0].cheapest.text(), "1.1");
   EXPECT_EQ(spread[0].dearest.text(), "4.1");

@@ -158,6 +158,14 @@ TEST(Gates, V7ComparesComponentsOfOneZone) {
   EXPECT_TRUE(find(rows, "one").gpu_component_only);
 }
 
+TEST(Gates, V7IsNotFooledByAComponentOfUnknownNumber) {
+  std::vector<GateRow> rows{row("one", "eu", "h100-sxm-80gb", 1, "12.58"),
+                            row("unknown", "eu", "h100-sxm-80gb", 0, "35.39")};
+  for (GateRow& r : rows) r.scope = Scope::kGpuComponent;
+  EXPECT_EQ(gate_count(gate(rows), "V7"), 0u);
+  EXPECT_EQ(find(rows, "one").standing, Standing::kAccepted);
+}
+
 TEST(Gates, AComposedPriceIsAsGoodAsItsGpuPart) {
   std::vector<GateRow> rows{row("H100", "eu", "h100-sxm-80gb", 1, "4.2"),
                             row("H100", "eu", "h100-sxm-80gb", 1, "5.3", Purchase::kSpot),
@@ -204,7 +212,11 @@ TEST(Gates, V11ReadsTheVariantFromTheMemory) {
 }
 
 TEST(Gates, V13KeepsTheLoserInSightAndV14DropsTheTwin) {
-  const std::vector<Source> sources{{.id = "broker", .rank = 4}, {.id = "vendor", .rank = 1}};
+  std::vector<Source> sources(2);
+  sources[0].id = "broker";
+  sources[0].rank = 4;
+  sources[1].id = "vendor";
+  sources[1].rank = 1;
   std::vector<GateRow> rows{row("m", "eu", "t4", 1, "0.178"), row("m", "eu", "t4", 1, "0.086"),
                             row("m", "eu", "t4", 1, "0.178")};
   rows[0].offer.source = rows[2].offer.source = "vendor";

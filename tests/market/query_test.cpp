@@ -74,8 +74,10 @@ TEST(GpuGrammar, Errors) {
 }
 
 TEST(Select, CheapestFirstAndNothingDoubtful) {
-  const OfferSelection h100 =
-      select_offers(embedded(), {.gpu = filter("H100:8"), .sort = OfferSort::kGpuPrice});
+  OfferQuery query;
+  query.gpu = filter("H100:8");
+  query.sort = OfferSort::kGpuPrice;
+  const OfferSelection h100 = select_offers(embedded(), query);
   EXPECT_EQ(h100.matched, h100.offers.size());
   EXPECT_GT(h100.quarantined, 0u);
   ASSERT_GT(h100.offers.size(), 100u);
@@ -91,24 +93,33 @@ TEST(Select, CheapestFirstAndNothingDoubtful) {
 }
 
 TEST(Select, FiltersAndCounts) {
-  const OfferSelection spot = select_offers(
-      embedded(), {.providers = {"aws"}, .regions = {"us-*"}, .purchase = {Purchase::kSpot}});
+  OfferQuery query;
+  query.providers = {"aws"};
+  query.regions = {"us-*"};
+  query.purchase = {Purchase::kSpot};
+  const OfferSelection spot = select_offers(embedded(), query);
   ASSERT_FALSE(spot.offers.empty());
   for (const Offer* o : spot.offers) {
     EXPECT_EQ(o->provider, "aws");
     EXPECT_TRUE(o->region.starts_with("us-"));
     EXPECT_EQ(o->purchase, Purchase::kSpot);
   }
-  const OfferSelection cheap = select_offers(embedded(), {.max_price = 1.0 * kUsdPerHour});
+  query = {};
+  query.max_price = 1.0 * kUsdPerHour;
+  const OfferSelection cheap = select_offers(embedded(), query);
   ASSERT_FALSE(cheap.offers.empty());
   for (const Offer* o : cheap.offers) EXPECT_LE(o->usd_per_hour->dollars(), 1.0);
 
-  const OfferSelection young = select_offers(embedded(), {.max_age_days = 100});
+  query = {};
+  query.max_age_days = 100;
+  const OfferSelection young = select_offers(embedded(), query);
   EXPECT_GT(young.hidden_by_age, 0u);
   for (const Offer* o : young.offers) {
     EXPECT_LE(days_between(*o->observed.earliest, embedded().date()), 100);
   }
-  const OfferSelection everything = select_offers(embedded(), {.include_quarantined = true});
+  query = {};
+  query.include_quarantined = true;
+  const OfferSelection everything = select_offers(embedded(), query);
   EXPECT_EQ(everything.offers.size() + everything.without_price, embedded().offers().size());
   EXPECT_EQ(everything.without_price, 4u);
   EXPECT_GT(everything.components, 100u);
@@ -116,13 +127,15 @@ TEST(Select, FiltersAndCounts) {
 
 // catalogue.md §15.2: a component without its host is no price of a machine.
 TEST(Select, AnAttachableGpuIsNotTheCheapestMachine) {
-  const OfferSelection t4 = select_offers(embedded(), {.gpu = filter("t4:1")});
+  OfferQuery query;
+  query.gpu = filter("t4:1");
+  const OfferSelection t4 = select_offers(embedded(), query);
   EXPECT_GT(t4.components, 0u);
   ASSERT_FALSE(t4.offers.empty());
   for (const Offer* o : t4.offers) {
     EXPECT_FALSE(o->gpu_component_only) << o->provider << " " << o->zone;
   }
-  for (const Spread& s : price_spread(embedded(), {.gpu = filter("t4")})) {
+  for (const Spread& s : price_spread(embedded(), query)) {
     EXPECT_EQ(s.cheapest.text(), "0.526");
   }
 }
