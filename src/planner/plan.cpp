@@ -125,6 +125,7 @@ bool can_be_lost(const market::Offer& offer) {
 // The cheapest way any contender does the job on an offer.
 struct OfferAnswer {
   std::optional<Plan> plan;
+  bool feasible = false;  // also without a price
   std::size_t contender = 0;
   std::optional<Miss> miss;
 };
@@ -192,6 +193,7 @@ class Planner {
         }
         continue;
       }
+      best.feasible = true;
       if (!offer.usd_per_hour) continue;
       Plan plan = price(job_, offer, market_.provider(offer.provider), *solution);
       plan.model = contenders_[i].model.id;
@@ -215,6 +217,11 @@ class Planner {
       }
     }
     if (offer.accelerator->announced) plan.notes.emplace_back("an announced part");
+    if (!is_training(job_.kind) && !plan.engine.starts_with("vllm")) {
+      plan.advise_proof_of_concept = true;
+      plan.notes.push_back(fmt::format("speed is modelled as that of {}, not of {}",
+                                       cost::default_engine().engine, plan.engine));
+    }
     if (plan.advise_proof_of_concept) {
       plan.notes.push_back(fmt::format("{} on {} is {}: run a proof of concept first", plan.engine,
                                        offer.accelerator->architecture, plan.support_confidence));
@@ -231,31 +238,36 @@ class Planner {
       const int shape = shapes_.of_listing[i];
       OfferAnswer answer;
       if (!impossible && shape >= 0) answer = answer_for(listing, static_cast<std::size_t>(shape));
-      const auto lose = [&](Reason reason, const std::string& lacked, const std::string& change) {
-        if (answer.plan) return tally_.add_priced(reason, *answer.plan, lacked, change);
+      const auto lose = [&](Reason reason, std::optional<double> factor, std::string lacked,
+                            std::string change) {
+        if (answer.plan) {
+          return tally_.add_priced(reason, *answer.plan, factor, std::move(lacked),
+                                   std::move(change));
+        }
+        // A machine that could do the job is nearer than one that could not.
         tally_.add(offer, {.reason = reason,
-                           .factor = std::numeric_limits<double>::infinity(),
+                           .factor = answer.feasible ? 1 : std::numeric_limits<double>::infinity(),
                            .how = {},
-                           .lacked = lacked,
-                           .change = change});
+                           .lacked = std::move(lacked),
+                           .change = std::move(change)});
       };
       const auto bad_price = price_problem(offer);
       if (refusal) {
         // A quarantined price proves nothing about what a filter costs.
         if (bad_price) answer.plan.reset();
-        lose(Reason::kConstraint, refusal->lacked, refusal->change);
+        lose(Reason::kConstraint, {}, refusal->lacked, refusal->change);
       } else if (bad_price) {
-        lose(bad_price->first, bad_price->second,
+        lose(bad_price->first, {}, bad_price->second,
              bad_price->first == Reason::kAvailability ? "ask the provider"
                                                        : "import a newer price");
       } else if (impossible) {
         tally_.add(offer, *impossible);
       } else if (const auto gone = filter_.sold_out(offer)) {
-        lose(Reason::kAvailability, gone->lacked, gone->change);
+        lose(Reason::kAvailability, {}, gone->lacked, gone->change);
       } else if (!answer.plan) {
         tally_.add(offer, answer.miss ? *answer.miss : no_shape(offer));
       } else if (const auto cap = over_cap(job_, *answer.plan, filter_.quota(offer))) {
-        lose(cap->reason, cap->lacked, cap->change);
+        lose(cap->reason, cap->factor, cap->lacked, cap->change);
       } else {
         note_offer(*answer.plan);
         ++result.coverage.evaluated;
@@ -392,6 +404,14 @@ Result<PlanResult> plan_on(const Job& job, Market market, std::vector<NamedModel
                         .where = {},
                         .why = "memory and time of training need its layers",
                         .hint = "name a config.json of it",
+                        .also = {}});
+    }
+    if (!architecture.causal && !is_training(job.kind)) {
+      return fail(Error{.code = ErrorCode::kInvalidInput,
+                        .message = fmt::format("{} generates no tokens", quoted(named.model.id)),
+                        .where = {},
+                        .why = "serving and batch jobs are sized by generated tokens",
+                        .hint = "name a model that generates text",
                         .also = {}});
     }
     const serving::Workload& work = job.traffic.work;

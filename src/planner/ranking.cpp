@@ -140,49 +140,60 @@ Plan price(const Job& job, const market::Offer& offer, const market::Provider* p
 std::optional<OverCap> over_cap(const Job& job, const Plan& plan, std::optional<double> quota) {
   const WhereToLook& where = job.where;
   const double accelerators = plan.offer->count * static_cast<double>(plan.nodes);
-  if (quota && accelerators > *quota) {
+  const auto over = [](Reason reason, double takes, double allowed, std::string lacked,
+                       std::string change) {
     return OverCap{
-        Reason::kAvailability,
-        fmt::format("takes {} accelerators of {}, the quota there is {}",
-                    significant(accelerators, 6), plan.offer->provider, significant(*quota, 6)),
-        fmt::format("ask {} for {}", plan.offer->provider, significant(accelerators, 6))};
+        .reason = reason,
+        .factor = allowed > 0 ? takes / allowed : std::numeric_limits<double>::infinity(),
+        .lacked = std::move(lacked),
+        .change = std::move(change)};
+  };
+  const std::string held = significant(accelerators, 6);
+  if (quota && accelerators > *quota) {
+    return over(Reason::kAvailability, accelerators, *quota,
+                fmt::format("takes {} accelerators of {}, the quota there is {}", held,
+                            plan.offer->provider, significant(*quota, 6)),
+                fmt::format("ask {} for {}", plan.offer->provider, held));
   }
   if (where.max_accelerators && accelerators > *where.max_accelerators) {
-    return OverCap{
-        Reason::kAvailability,
-        fmt::format("takes {} accelerators, at most {} are wanted", significant(accelerators, 6),
-                    significant(*where.max_accelerators, 6)),
-        fmt::format("max_accelerators: {}", std::ceil(accelerators))};
+    return over(Reason::kAvailability, accelerators, *where.max_accelerators,
+                fmt::format("takes {} accelerators, max_accelerators is {}", held,
+                            significant(*where.max_accelerators, 6)),
+                fmt::format("max_accelerators: {}", std::ceil(accelerators)));
   }
-  if (where.max_nodes && static_cast<double>(plan.nodes) > *where.max_nodes) {
-    return OverCap{Reason::kAvailability,
-                   fmt::format("takes {} nodes, at most {} are wanted", plan.nodes,
-                               significant(*where.max_nodes, 6)),
-                   fmt::format("max_nodes: {}", plan.nodes)};
+  const auto nodes = static_cast<double>(plan.nodes);
+  if (where.max_nodes && nodes > *where.max_nodes) {
+    return over(Reason::kAvailability, nodes, *where.max_nodes,
+                fmt::format("takes {} nodes, max_nodes is {}", plan.nodes,
+                            significant(*where.max_nodes, 6)),
+                fmt::format("max_nodes: {}", plan.nodes));
   }
-  const auto round_up = [](double usd) { return std::ceil(usd * 100 - 1e-9) / 100; };
+  const auto cents = [](double usd) { return shortest(std::ceil(usd * 100 - 1e-9) / 100); };
+  const double hourly = plan.usd_per_hour.in(kUsdPerHour);
   if (where.max_usd_per_hour && plan.usd_per_hour > *where.max_usd_per_hour) {
-    const double usd = plan.usd_per_hour.in(kUsdPerHour);
-    return OverCap{Reason::kConstraint,
-                   fmt::format("costs {} USD/h, the cap is {}", significant(usd, 6),
-                               significant(where.max_usd_per_hour->in(kUsdPerHour), 6)),
-                   fmt::format("max_usd_per_hour: {}", shortest(round_up(usd)))};
+    const double cap = where.max_usd_per_hour->in(kUsdPerHour);
+    return over(Reason::kConstraint, hourly, cap,
+                fmt::format("costs {} USD/h, max_usd_per_hour is {}", significant(hourly, 6),
+                            significant(cap, 6)),
+                fmt::format("max_usd_per_hour: {}", cents(hourly)));
   }
   if (where.max_usd_total && plan.usd_total && *plan.usd_total > *where.max_usd_total) {
-    return OverCap{
-        Reason::kConstraint,
-        fmt::format("costs {} USD in all, the cap is {}", significant(plan.usd_total->raw(), 6),
-                    significant(where.max_usd_total->raw(), 6)),
-        fmt::format("max_usd_total: {}", shortest(round_up(plan.usd_total->raw())))};
+    const double total = plan.usd_total->raw(), cap = where.max_usd_total->raw();
+    return over(Reason::kConstraint, total, cap,
+                fmt::format("costs {} USD in all, max_usd_total is {}", significant(total, 6),
+                            significant(cap, 6)),
+                fmt::format("max_usd_total: {}", cents(total)));
   }
   return std::nullopt;
 }
 
-void Tally::add_priced(Reason reason, const Plan& plan, std::string lacked, std::string change) {
+void Tally::add_priced(Reason reason, const Plan& plan, std::optional<double> factor,
+                       std::string lacked, std::string change) {
   Loser& loser = losers_[static_cast<std::size_t>(reason)];
   ++loser.count;
   if (loser.priced && cost_of(*loser.priced) <= cost_of(plan)) return;
   loser.priced = plan;
+  loser.factor = factor;
   loser.miss = {.reason = reason,
                 .factor = 0,
                 .how = {},
@@ -194,7 +205,11 @@ void Tally::add(const market::Offer& offer, const Miss& miss) {
   Loser& loser = losers_[static_cast<std::size_t>(miss.reason)];
   ++loser.count;
   if (loser.priced) return;
-  if (loser.offer != nullptr && loser.miss.factor <= miss.factor) return;
+  // Between two that no number separates, one with an accelerator says more than a bare host.
+  const auto distance = [](const market::Offer& o, const Miss& m) {
+    return std::pair(m.factor, o.accelerator == nullptr);
+  };
+  if (loser.offer != nullptr && distance(*loser.offer, loser.miss) <= distance(offer, miss)) return;
   loser.offer = &offer;
   loser.miss = miss;
 }
@@ -239,11 +254,11 @@ std::vector<Rejection> Tally::list(const Job& job, const Plan* winner) const {
       rejection.nearest = std::move(nearest);
     } else if (loser.offer != nullptr) {
       const double factor = loser.miss.factor;
-      rejection.nearest =
-          Nearest{.what = join(offer_text(*loser.offer), loser.miss.how),
-                  .lacked = loser.miss.lacked,
-                  .factor = std::isfinite(factor) ? std::optional(factor) : std::nullopt,
-                  .change = loser.miss.change};
+      rejection.nearest = Nearest{
+          .what = join(offer_text(*loser.offer), loser.miss.how),
+          .lacked = loser.miss.lacked,
+          .factor = std::isfinite(factor) && factor > 1 ? std::optional(factor) : std::nullopt,
+          .change = loser.miss.change};
     }
     rejections.push_back(std::move(rejection));
   }

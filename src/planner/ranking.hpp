@@ -22,6 +22,7 @@ Plan price(const Job& job, const market::Offer& offer, const market::Provider* p
 /// A cap of the job that the plan exceeds (USD, accelerators, nodes, quota of the provider).
 struct OverCap {
   Reason reason = Reason::kConstraint;
+  double factor = 1;  // what it takes over what is allowed
   std::string lacked, change;
 };
 std::optional<OverCap> over_cap(const Job& job, const Plan& plan, std::optional<double> quota);
@@ -30,8 +31,10 @@ std::optional<OverCap> over_cap(const Job& job, const Plan& plan, std::optional<
 /// fall the same way whatever order the catalogue had.
 class Tally {
  public:
-  /// A loser that would have been a plan: the cheaper, the nearer.
-  void add_priced(Reason reason, const Plan& plan, std::string lacked, std::string change);
+  /// A loser that would have been a plan: the cheaper, the nearer. Without a factor of its own it
+  /// is compared with the winner.
+  void add_priced(Reason reason, const Plan& plan, std::optional<double> factor, std::string lacked,
+                  std::string change);
   /// A loser without a plan: what came further is nearer, then the smaller factor.
   void add(const market::Offer& offer, const Miss& miss);
   void add_dominated(std::uint64_t count);
@@ -45,6 +48,7 @@ class Tally {
   struct Loser {
     std::uint64_t count = 0;
     std::optional<Plan> priced;
+    std::optional<double> factor;
     const market::Offer* offer = nullptr;
     Miss miss;
   };
