@@ -73,11 +73,16 @@ Intra intra(const Machine& machine, CollectiveKind kind, double ranks) {
       break;
     case LinkKind::kMesh: {
       // The stated rate is the sum over all peers; a group of g uses g - 1 of them, a pair one.
-      const double peers = static_cast<double>(std::max<std::int64_t>(2, node.link_domain)) - 1.0;
+      // In NVIDIA's cube meshes (P100, V100) each accelerator has four neighbours.
+      const double peers = node.accelerator->vendor == "nvidia" ? 4.0 : static_cast<double>(std::max<std::int64_t>(2, node.link_domain)) - 1.0;
       const double used = kind == CollectiveKind::kPointToPoint ? 1.0 : std::min(peers, ranks - 1.0);
       return {link / peers * used * kMeshShare, kMeshFloor};
     }
-    case LinkKind::kTorus: return {link * kTorusShare, kTorusFloor};
+    case LinkKind::kTorus: {
+      // The stated rate is the sum over the axes; a group of two uses one link of one axis, one of 16 all of them.
+      const double used = kind == CollectiveKind::kPointToPoint ? 0.25 : std::min(1.0, 0.25 * std::log2(ranks));
+      return {link * used * kTorusShare, kTorusFloor};
+    }
     case LinkKind::kNone: break;
   }
   return pcie(machine, ranks);

@@ -19,6 +19,8 @@ constexpr double kYoungStack = 0.9;
 // Sustained fp8 over sustained bf16, as shares: H100 0.709/0.803, H200 0.734/0.803, B200 0.763/0.776.
 constexpr double kFp8OverBf16 = 0.92;
 constexpr double kFp32Share = 0.85;
+// PCIe boards of a family measured on SXM modules run at a lower power limit: A100 PCIe 252.9 against SXM 271.2 TFLOP/s.
+constexpr double kBoardShare = 0.93;
 // Unknown network between nodes: 100 Gbit/s for the whole node, shared by its accelerators.
 constexpr double kDefaultNodeNetwork = 12.5e9;
 // NIC share that collectives reach, RDMA (section 7.3: 0.7-0.9) and sockets.
@@ -30,6 +32,10 @@ struct Share {
   std::string source;
 };
 
+double board_factor(const hardware::Accelerator& a, const KernelFamily& family) {
+  return family.hbm && a.form_factor.starts_with("pcie") ? kBoardShare : 1.0;
+}
+
 bool mature(const hardware::Accelerator& a) { return a.vendor == "nvidia"; }
 
 Share bf16_share(const hardware::Accelerator& a, FlopPerSecond peak, const KernelFamily& family) {
@@ -37,7 +43,10 @@ Share bf16_share(const hardware::Accelerator& a, FlopPerSecond peak, const Kerne
     const double share = std::min(1.0, *a.measured_bf16 / peak);
     return {share, Tier::kCeiling, fmt::format("measured ceiling {:g} of {:g} TFLOP/s ({})", a.measured_bf16->in(kTFlopPerSecond), peak.in(kTFlopPerSecond), a.source)};
   }
-  if (family.bf16 > 0) return {family.bf16, Tier::kTransferred, fmt::format("share {:.2f} of the {} family ({})", family.bf16, family.architecture, family.source)};
+  if (family.bf16 > 0) {
+    const double share = family.bf16 * board_factor(a, family);
+    return {share, Tier::kTransferred, fmt::format("share {:.2f} of the {} family ({})", share, family.architecture, family.source)};
+  }
   const double share = kDatasheetBf16 * (mature(a) ? 1.0 : kYoungStack);
   return {share, Tier::kDatasheet, fmt::format("datasheet tier, share {:.3f}", share)};
 }
@@ -46,26 +55,11 @@ Share low_share(const hardware::Accelerator& a, FlopPerSecond peak, const Share&
   if (compute == Compute::kFp8 && a.measured_fp8 && peak.raw() > 0) {
     return {std::min(1.0, *a.measured_fp8 / peak), Tier::kCeiling, fmt::format("measured ceiling {:g} of {:g} TFLOP/s ({})", a.measured_fp8->in(kTFlopPerSecond), peak.in(kTFlopPerSecond), a.source)};
   }
-  const double known = compute == Compute::kFp8 ? family.fp8 : compute == Compute::kFp4 ? family.fp4 : family.int8;
+  const double known = (compute == Compute::kFp8 ? family.fp8 : compute == Compute::kFp4 ? family.fp4 : family.int8) * board_factor(a, family);
   if (known > 0) return {known, Tier::kTransferred, fmt::format("share {:.2f} of the {} family ({})", known, family.architecture, family.source)};
   const double datasheet = (compute == Compute::kFp4 ? kDatasheetFp4 : kDatasheetFp8) * (mature(a) ? 1.0 : kYoungStack);
   const double share = bf16.tier == Tier::kCeiling ? std::min(datasheet, bf16.value * kFp8OverBf16) : datasheet;
   return {share, Tier::kDatasheet, fmt::format("datasheet tier, share {:.3f}", share)};
-}
-
-ErrorBand band_of(Tier tier) {
-  // First values. Ceiling: measured over predicted TPOT of 1,700 closed-loop and 50 open-loop public serving points on six
-  // accelerators, p10 0.86 and p90 1.40; the other tiers are widened from it and replaced by residual quantiles once fitted
-  // curves exist (section 9).
-  switch (tier) {
-    case Tier::kMeasured: return {0.90, 1.15};
-    case Tier::kSibling: return {0.88, 1.25};
-    case Tier::kCeiling: return {0.86, 1.40};
-    case Tier::kTransferred: return {0.78, 1.60};
-    case Tier::kDatasheet: return {0.65, 1.90};
-    case Tier::kParameterCount: return {0.50, 2.50};
-  }
-  return {};
 }
 
 }  // namespace
@@ -80,6 +74,21 @@ std::string_view tier_name(Tier tier) {
     case Tier::kParameterCount: return "parameter_count";
   }
   return "unknown";
+}
+
+ErrorBand error_band(Tier tier) {
+  // First values. Ceiling: measured over predicted TPOT of 1,700 closed-loop and 50 open-loop public serving points on six
+  // accelerators, p10 0.86 and p90 1.40; the other tiers are widened from it and replaced by residual quantiles once fitted
+  // curves exist (section 9).
+  switch (tier) {
+    case Tier::kMeasured: return {0.90, 1.15};
+    case Tier::kSibling: return {0.88, 1.25};
+    case Tier::kCeiling: return {0.86, 1.40};
+    case Tier::kTransferred: return {0.78, 1.60};
+    case Tier::kDatasheet: return {0.65, 1.90};
+    case Tier::kParameterCount: return {0.50, 2.50};
+  }
+  return {};
 }
 
 Result<Machine> make_machine(const hardware::Node& node) {
@@ -118,7 +127,7 @@ Result<Machine> make_machine(const hardware::Node& node) {
   machine.decode_attention = family.decode_attention;
   machine.decode_attention_floor = Seconds(family.decode_attention_us * 1e-6);
   machine.tier = base.tier;
-  machine.band = band_of(base.tier);
+  machine.band = error_band(base.tier);
   if (node.network.per_accelerator) {
     machine.network = *node.network.per_accelerator * kNicShare;
     machine.network_source = fmt::format("{:.1f} GB/s per accelerator one way ({}), share {:.1f}", node.network.per_accelerator->in(kGBPerSecond), node.network.fabric.empty() ? "fabric not named" : node.network.fabric, kNicShare);

@@ -27,7 +27,9 @@ struct ComputeRate {
 
 /// Relative error quantiles of a predicted time: truth lies in [low, high] × value at 80 %.
 struct ErrorBand { double low = 1, high = 1; };
+ErrorBand error_band(Tier tier);
 
+/// The accelerator behind `node` must outlive the machine.
 struct Machine {
   hardware::Node node;
   std::array<ComputeRate, 6> rates;        // by model::Compute

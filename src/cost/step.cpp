@@ -69,6 +69,16 @@ std::optional<Error> layout_problem(const model::Architecture& architecture, con
   return std::nullopt;
 }
 
+/// An architecture that is only partly known lowers the confidence by one tier, one known by its size alone to the last.
+Tier lowered(Tier tier, model::Coverage coverage) {
+  switch (coverage) {
+    case model::Coverage::kOperators: return tier;
+    case model::Coverage::kPartial: return static_cast<Tier>(std::min(static_cast<int>(tier) + 1, static_cast<int>(Tier::kDatasheet)));
+    case model::Coverage::kParameterCount: return Tier::kParameterCount;
+  }
+  return tier;
+}
+
 }  // namespace
 
 std::string_view bound_name(Bound bound) {
@@ -124,6 +134,8 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture, co
   const std::optional<model::Format> format = deployment.own_format ? std::nullopt : std::optional(deployment.weights);
   StepModel step;
   step.machine_ = machine;
+  step.machine_.tier = lowered(machine.tier, architecture.coverage);
+  if (step.machine_.tier != machine.tier) step.machine_.band = error_band(step.machine_.tier);
   step.deployment_ = deployment;
   step.engine_ = engine;
   step.operators_ = model::operators(architecture, {.tp = deployment.tp, .ep = deployment.ep});

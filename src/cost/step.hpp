@@ -73,6 +73,7 @@ class StepModel {
   /// seconds are of all `count` executions on one rank; the seconds add up to StepTime::total.
   struct OperatorTime { std::string name; double count = 0; Flop flop{0}; Bytes bytes{0}; Seconds seconds{0}; Bound bound = Bound::kMemory; };
   [[nodiscard]] std::vector<OperatorTime> breakdown(const Batch& batch) const;
+  /// The machine compiled for; its tier and band are lowered where the architecture is not wholly known.
   [[nodiscard]] const Machine& machine() const { return machine_; }
   [[nodiscard]] const Deployment& deployment() const { return deployment_; }
   [[nodiscard]] const EngineOverhead& engine() const { return engine_; }

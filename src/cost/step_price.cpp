@@ -1,5 +1,7 @@
 #include "cost/step_price.hpp"
 
+#include <cmath>
+
 namespace portolan::cost {
 namespace {
 
@@ -22,7 +24,9 @@ CollectiveKind collective_of(OpKind kind) {
 TokenPrice::TokenPrice(const Machine& machine, const model::Operator& op, model::Format format, double weight_bytes, const Deployment& deployment)
     : machine_(machine), op_(op), deployment_(deployment) {
   if (op.kind == OpKind::kGemm || op.kind == OpKind::kGroupedGemm) {
-    linear_ = linear_on(machine, static_cast<double>(op.n), static_cast<double>(op.k), format, weight_bytes);
+    auto n = static_cast<double>(op.n), k = static_cast<double>(op.k);
+    if (op.k == 1) n = k = std::sqrt(n);  // a model known by its size alone: one product of that many weights
+    linear_ = linear_on(machine, n, k, format, weight_bytes);
   }
   format_ = format;
 }

@@ -122,6 +122,17 @@ TEST(Step, UnknownBoardPowerIsUnknownEnergy) {
   EXPECT_FALSE(step.energy(decode(1, 1), step.time(decode(1, 1))));
 }
 
+TEST(Step, SizeAloneIsTheWeightReadAtTheLastTier) {
+  model::Architecture a;
+  a.other_parameters = 12'000'000'000;
+  a.coverage = model::Coverage::kParameterCount;
+  const StepModel step = compile(a, parts::machine(parts::h100()));
+  EXPECT_EQ(step.machine().tier, Tier::kParameterCount);
+  // 24 GB at 0.867 of 3.35 TB/s.
+  EXPECT_NEAR(step.time(decode(1, 1)).total.in(kMillisecond), 8.3, 0.6);
+  EXPECT_NEAR(step.time({.prefill_requests = 1, .prefill_tokens = 4096, .sampled = 0}).total.raw(), 2 * 12e9 * 4096 / 794e12, 0.02);
+}
+
 TEST(Step, OperatorCountDoesNotGrowWithLayers) {
   const StepModel step = compile(parts::llama_70b(), parts::machine(parts::h100(), 8), {.tp = 8});
   EXPECT_LT(step.breakdown(decode(8, 100)).size(), 30u);
