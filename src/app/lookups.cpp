@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <tuple>
 
@@ -307,10 +308,53 @@ Result<ModelsRequest> read_models(const io::Value& value) {
   request.sort = choice(fields, "sort", kSorts);
   request.limit = fields.integer("limit", 0, 1'000'000'000).value_or(20);
   request.compute = flag(fields, "compute");
+  request.prices = flag(fields, "prices");
+  request.provider = text_list(fields, "provider");
   flag(fields, "explain");
   PORTOLAN_DO(finish_request(fields, problems));
   return request;
 }
+
+namespace {
+
+/// The part after the last '/', lower case: hosts spell "meta-llama/Llama-3.1-70B-Instruct" in their own ways.
+std::string short_name(std::string_view name) {
+  const std::size_t slash = name.rfind('/');
+  return to_lower(slash == std::string_view::npos ? name : name.substr(slash + 1));
+}
+
+/// Hosted prices whose model is `model` by Hugging Face id, or by one of its names.
+bool hosts(const market::ApiPrice& price, const model::Model& model) {
+  std::vector<std::string> names = {to_lower(model.id), short_name(model.hf_id)};
+  for (const std::string& alias : model.aliases) names.push_back(short_name(alias));
+  if (!price.hf_id.empty()) return std::find(names.begin(), names.end(), short_name(price.hf_id)) != names.end();
+  const std::string hosted = short_name(price.model).substr(0, short_name(price.model).find(':'));
+  return std::find(names.begin(), names.end(), hosted) != names.end();
+}
+
+/// All hosted prices, or those of one model, cheapest output first; free tiers and unpriced rows last.
+void fill_prices(ModelsAnswer& answer, const ModelsRequest& request, const market::Catalogue& catalogue) {
+  ModelsResult& result = answer.result;
+  for (const market::ApiPrice& price : catalogue.api_prices()) {
+    if (request.name && !hosts(price, result.models.front().model)) continue;
+    if (!request.provider.empty() &&
+        std::none_of(request.provider.begin(), request.provider.end(), [&](const std::string& p) { return to_lower(p) == to_lower(price.provider); })) {
+      continue;
+    }
+    result.prices.push_back(&price);
+  }
+  std::sort(result.prices.begin(), result.prices.end(), [](const market::ApiPrice* a, const market::ApiPrice* b) {
+    auto key = [](const market::ApiPrice* p) { return p->output && p->output->nano() > 0 ? p->output->nano() : std::numeric_limits<std::int64_t>::max(); };
+    return std::tuple(key(a), a->provider, a->model, a->time_window, a->flags) < std::tuple(key(b), b->provider, b->model, b->time_window, b->flags);
+  });
+  result.prices_matched = result.prices.size();
+  cut(result.prices, request.limit);
+  for (const market::ApiPrice* price : result.prices) {
+    answer.envelope.cite(price->source, "hosted API prices", price->source, price->observed.latest ? price->observed.latest->text() : "");
+  }
+}
+
+}  // namespace
 
 Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context) {
   ModelsAnswer answer;
@@ -349,6 +393,9 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
     return a.model.id < b.model.id;
   });
   answer.envelope.assume("kv_bytes_per_element", 2, "default", "");
+  result.list_prices = request.prices;
+  if (request.name || request.prices) fill_prices(answer, request, context.catalogue());
+  if (request.prices && !request.name) result.models.clear();
   if (!request.compute) cut(result.models, request.limit);
   for (const ModelRow& row : result.models) {
     if (request.name) {

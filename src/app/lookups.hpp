@@ -60,10 +60,16 @@ struct ModelsRequest {
   std::string sort = "id";            // id, parameters, released, kv
   std::int64_t limit = 20;
   bool compute = false;               // the article's table (R13)
-  bool all = false;
+  bool prices = false;                // what hosted APIs ask per token, of the one model or of all
+  std::vector<std::string> provider;  // of hosted prices
 };
 struct ModelRow { model::Model model; model::ParameterCount parameters; Bytes kv_per_token{0}; };
-struct ModelsResult { std::vector<ModelRow> models; std::size_t total = 0; bool compute = false; bool detail = false; };
+struct ModelsResult {
+  std::vector<ModelRow> models;
+  std::vector<const market::ApiPrice*> prices;   // cheapest output first; of the one model, or with `prices`
+  std::size_t total = 0, prices_matched = 0;
+  bool compute = false, detail = false, list_prices = false;
+};
 struct ModelsAnswer { ModelsResult result; Envelope envelope; };
 Result<ModelsRequest> read_models(const io::Value& request);
 Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context);

@@ -82,8 +82,10 @@ const std::vector<Verb>& all_verbs() {
         {"max_parameters", kCount, "N", "", "at most so many parameters, e.g. 70B"},
         {"sort", kText, "KEY", "id", "id, parameters, released, kv", "id parameters released kv"},
         {"limit", kInteger, "N", "20", "rows to print (0 = all)"},
+        {"prices", kFlag, "", "", "what hosted APIs ask per million tokens, of the model or of all"},
+        {"provider", kList, "NAME", "", "hosted prices of these providers only"},
         {"compute", kFlag, "", "", "the reference article's table: parameters, FLOP for 1,024 tokens, training FLOP, memory"}},
-       {"portolan models --family qwen --sort parameters", "portolan models deepseek-v3", "portolan models --compute"}},
+       {"portolan models --family qwen --sort parameters", "portolan models deepseek-v3", "portolan models deepseek-v3 --prices", "portolan models --compute"}},
       {"providers", "who sells compute, and how",
        "Delivery model, billing quantum, spot, multi-node, support and interconnect of each provider;\n"
        "--engines shows which inference engine runs on which accelerators, and how sure that is.",

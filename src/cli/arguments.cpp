@@ -185,6 +185,8 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
       io::Value::Array list;
       for (std::string& item : slot.list) list.emplace_back(std::move(item));
       out.request.set(std::string(option.key), io::Value(std::move(list)));
+    } else if (const auto number = option.type == app::OptionType::kInteger ? parse_int(slot.text) : std::nullopt) {
+      out.request.set(std::string(option.key), *number);
     } else {
       out.request.set(std::string(option.key), slot.text);
     }

@@ -167,6 +167,26 @@ const std::array<Field<ModelRow>, 28> kModel = {{
     {{"date", kString, "", true, {}}, [](const ModelRow& m) { return text_or_null(m.model.date); }},
 }};
 
+using market::ApiPrice;
+const std::array<Field<ApiPrice>, 16> kApiPrice = {{
+    {{"provider", kString, "", false, {}}, [](const ApiPrice& p) { return Value(p.provider); }},
+    {{"model", kString, "as the provider names it", false, {}}, [](const ApiPrice& p) { return Value(p.model); }},
+    {{"hf_id", kString, "", true, {}}, [](const ApiPrice& p) { return text_or_null(p.hf_id); }},
+    {{"context_tokens", kInteger, "", true, {}}, [](const ApiPrice& p) { return Value(p.context); }},
+    {{"input_usd_per_million_tokens", kNumber, "exact", true, {}}, [](const ApiPrice& p) { return money(p.input); }},
+    {{"output_usd_per_million_tokens", kNumber, "exact", true, {}}, [](const ApiPrice& p) { return money(p.output); }},
+    {{"cache_read_usd_per_million_tokens", kNumber, "", true, {}}, [](const ApiPrice& p) { return money(p.cache_read); }},
+    {{"cache_write_usd_per_million_tokens", kNumber, "", true, {}}, [](const ApiPrice& p) { return money(p.cache_write); }},
+    {{"batch_input_usd_per_million_tokens", kNumber, "", true, {}}, [](const ApiPrice& p) { return money(p.batch_input); }},
+    {{"batch_output_usd_per_million_tokens", kNumber, "", true, {}}, [](const ApiPrice& p) { return money(p.batch_output); }},
+    {{"time_window", kString, "UTC hours the price holds", true, {}}, [](const ApiPrice& p) { return text_or_null(p.time_window); }},
+    {{"effective_from", kString, "", true, {}}, [](const ApiPrice& p) { return date_or_null(p.effective_from); }},
+    {{"flags", kString, "free tiers and the like", true, {}}, [](const ApiPrice& p) { return text_or_null(p.flags); }},
+    {{"other_prices", kString, "per image, second, search …", true, {}}, [](const ApiPrice& p) { return text_or_null(p.other); }},
+    {{"observed_at", kString, "earliest day", true, {}}, [](const ApiPrice& p) { return date_or_null(p.observed.earliest); }},
+    {{"source", kString, "", false, {}}, [](const ApiPrice& p) { return Value(p.source); }},
+}};
+
 using app::ProviderRow;
 const std::array<Field<ProviderRow>, 20> kProvider = {{
     {{"id", kString, "", false, {}}, [](const ProviderRow& p) { return Value(p.provider->id); }},
@@ -254,12 +274,15 @@ std::vector<FieldInfo> gpus_fields() {
 Value result_of(const app::ModelsAnswer& answer) {
   Value out{Value::Object{}};
   out.set("models", array_of<ModelRow>(answer.result.models, std::span<const Field<ModelRow>>(kModel)));
+  out.set("prices", pointers_of(answer.result.prices, kApiPrice));
   out.set("total", count(answer.result.total));
   return out;
 }
 
 std::vector<FieldInfo> models_fields() {
-  return {{"models", kArray, "", false, infos(std::span<const Field<ModelRow>>(kModel))}, {"total", kInteger, "models of the catalogue", false, {}}};
+  return {{"models", kArray, "", false, infos(std::span<const Field<ModelRow>>(kModel))},
+          {"prices", kArray, "hosted APIs, cheapest output first; of the one model, or with --prices", false, infos(std::span<const Field<ApiPrice>>(kApiPrice))},
+          {"total", kInteger, "models of the catalogue", false, {}}};
 }
 
 Value result_of(const app::ProvidersAnswer& answer) {

@@ -119,9 +119,10 @@ Value result_of(const app::PlanAnswer& answer, bool timing) {
   Value out{Value::Object{}};
   out.set("job", planner::job_name(r.job.kind));
   out.set("feasible", r.feasible());
-  out.set("plans", array_of<Plan>(r.plans, std::span<const Field<Plan>>(kPlan)));
+  out.set("plans", array_of<Plan>(std::span(r.plans).first(answer.shown), std::span<const Field<Plan>>(kPlan)));
   Value::Array rejected;
   for (const planner::Rejection& one : r.rejected) rejected.push_back(rejection(one));
+  out.set("plans_found", static_cast<std::int64_t>(r.plans.size()));
   out.set("rejected", Value(std::move(rejected)));
   out.set("models_rejected", strings(r.models_rejected));
   Value search{Value::Object{}};
@@ -144,6 +145,7 @@ std::vector<FieldInfo> plan_fields() {
   return {{"job", kString, "serve, batch, train or finetune", false, {}},
           {"feasible", kBoolean, "", false, {}},
           {"plans", kArray, "cheapest first", false, infos(std::span<const Field<Plan>>(kPlan))},
+          {"plans_found", kInteger, "rows in all; --top prints the first of them", false, {}},
           {"rejected", kArray, "by reason", false,
            {{"reason", kString, "closed set", false, {}}, {"count", kInteger, "", false, {}}, {"nearest", kObject, "", true, nearest_fields()}}},
           {"models_rejected", kArray, "candidates below the quality floor", false, {}},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "app/registry.hpp"
 #include "base/text.hpp"
@@ -20,6 +21,13 @@ template <class Q>
 std::string si_of(const std::optional<Q>& quantity, std::string_view unit) { return quantity ? si(quantity->raw(), unit) : kUnknown; }
 std::string bytes_si(Bytes bytes) { return si(bytes.raw(), "B"); }
 std::string duration(const std::optional<Seconds>& seconds) { return seconds ? duration_text(*seconds) : kUnknown; }
+/// "175B", "8.03B", "361M": how people write numbers of parameters.
+std::string parameters(double count) {
+  if (count >= 1e12) return significant(count / 1e12, 3) + "T";
+  if (count >= 1e9) return significant(count / 1e9, 3) + "B";
+  if (count >= 1e6) return significant(count / 1e6, 3) + "M";
+  return significant(count, 3);
+}
 std::string percent(double share) { return significant(share * 100, 3) + " %"; }
 
 /// "  name      value" blocks of `estimate` and of details.
@@ -123,9 +131,9 @@ std::string estimate_table(const app::EstimateAnswer& answer, const Options& opt
     model.add("parameters", fmt::format("{} counted", with_commas(r.parameters.total)) +
                                 (r.parameters.active != r.parameters.total ? fmt::format(", {} active per token", with_commas(r.parameters.active)) : "") +
                                 (r.parameters.mtp > 0 ? fmt::format(", {} in MTP blocks beside", with_commas(r.parameters.mtp)) : "") +
-                                (r.model.published_parameters ? fmt::format("; published {}", si(*r.model.published_parameters, "")) : ""));
+                                (r.model.published_parameters ? fmt::format("; published {}", parameters(*r.model.published_parameters)) : ""));
   } else {
-    model.add("parameters", fmt::format("{} published; architecture unknown", si(rule.parameters, "")));
+    model.add("parameters", fmt::format("{} published; architecture unknown", parameters(rule.parameters)));
   }
   if (r.model.architecture.layer_count() > 0) {
     model.add("shape", fmt::format("{} layers, hidden {}, vocabulary {}{}", r.model.architecture.layer_count(), with_commas(r.model.architecture.hidden),
@@ -163,7 +171,7 @@ std::string estimate_table(const app::EstimateAnswer& answer, const Options& opt
                                     on.context_unbounded ? "unbounded" : with_commas(on.largest_context), with_commas(on.largest_batch)));
     }
     if (rule.ideal_forward) hw.add("rule of thumb", fmt::format("{} for {} tokens at the datasheet peak", duration(rule.ideal_forward), tokens) +
-                                       (rule.weight_read_per_token ? fmt::format("; reading the weights once per token: {}", duration(rule.weight_read_per_token)) : ""));
+                                       (rule.weight_read_per_token ? fmt::format("; reading the weights once per token: {}, {} for 1,024", duration(rule.weight_read_per_token), duration(*rule.weight_read_per_token * 1024)) : ""));
     if (on.prefill) hw.add("prefill", fmt::format("{} for {} tokens, bound by {}", duration(on.prefill), significant(r.prompt_tokens, 6), cost::bound_name(on.prefill_bound)));
     if (on.decode_per_token) {
       hw.add("decode", fmt::format("{} per token at batch {}, bound by {}: {} tokens/s; 1,024 tokens take {}", duration(on.decode_per_token), significant(r.batch, 6),
@@ -192,7 +200,7 @@ std::string estimate_table(const app::EstimateAnswer& answer, const Options& opt
   std::string out = blocks_text(blocks, options);
   if (!r.trainable.empty()) {
     Table table({{"recipe", false, 16, false}, {"bytes/parameter", true, 0, false}, {"largest model", true, 0, false}, {"note", false, 16, true}});
-    for (const training::TrainableSize& t : r.trainable) table.add({t.recipe, significant(t.bytes_per_parameter, 4), si(t.parameters, ""), t.note});
+    for (const training::TrainableSize& t : r.trainable) table.add({t.recipe, significant(t.bytes_per_parameter, 4), parameters(t.parameters), t.note});
     out += "\nlargest trainable model (states only)\n" + in_format(table, options);
   }
   if (!r.on && !r.fits.empty()) {
@@ -224,7 +232,7 @@ std::string plan_table(const app::PlanAnswer& answer, const Options& options) {
     if (r.job.models.size() > 1) columns.push_back({"model", false, 10, false});
     columns.insert(columns.end(), {{"where", false, 18, false}, {"machines", false, 14, false}, {"how", false, 12, false}, {"age", true, 0, true}});
     Table table(columns);
-    for (const planner::Plan& p : r.plans) {
+    for (const planner::Plan& p : std::span(r.plans).first(answer.shown)) {
       std::vector<std::string> cells;
       cells.push_back(p.rank == 1 ? "✓" : p.pareto ? "*" : "");
       if (serve) {
@@ -240,6 +248,7 @@ std::string plan_table(const app::PlanAnswer& answer, const Options& options) {
       table.add(std::move(cells));
     }
     out += in_format(table, options);
+    if (answer.shown < r.plans.size()) out += footer(fmt::format("{} of {} plans shown; --top 0 for all", answer.shown, with_commas(static_cast<std::int64_t>(r.plans.size()))), options);
     const planner::Plan& best = r.plans.front();
     out += footer(fmt::format("✓ cheapest, * on the cost-latency front. {} {}{}: {} to {} USD{} at 80 % ({})", best.offer->provider, best.offer->sku, best.offer->region.empty() ? "" : " in " + best.offer->region,
                               significant(best.interval.low, 4), significant(best.interval.high, 4), serve ? " per hour" : "", cost::tier_name(best.tier)),
@@ -373,14 +382,29 @@ std::string gpus_table(const app::GpusAnswer& answer, const Options& options) {
          assumptions_text(answer.envelope, options);
 }
 
+std::string prices_table(const app::ModelsResult& r, const Options& options) {
+  if (r.prices.empty()) return footer("no hosted price known", options);
+  Table table({{"provider", false, 8, false}, {"model", false, 16, false}, {"input", true, 0, false}, {"output", true, 0, false}, {"cached", true, 0, true}, {"context", true, 0, true}, {"seen", false, 0, true}, {"flags", false, 8, true}});
+  for (const market::ApiPrice* p : r.prices) {
+    std::string flags = p->flags;
+    if (!p->time_window.empty()) flags += (flags.empty() ? "" : " ") + p->time_window;
+    table.add({printable(p->provider), printable(p->model), price(p->input), price(p->output), price(p->cache_read), p->context ? with_commas(*p->context) : kUnknown,
+               p->observed.earliest ? p->observed.earliest->text() : kUnknown, printable(flags)});
+  }
+  std::string line = fmt::format("{} of {} hosted prices shown, USD per million tokens, cheapest output first", with_commas(static_cast<std::int64_t>(r.prices.size())), with_commas(static_cast<std::int64_t>(r.prices_matched)));
+  if (r.prices.size() < r.prices_matched) line += "; --limit 0 for all";
+  return in_format(table, options) + footer(line, options);
+}
+
 std::string models_table(const app::ModelsAnswer& answer, const Options& options) {
   const app::ModelsResult& r = answer.result;
+  if (r.list_prices) return prices_table(r, options);
   if (r.compute) {
     Table table({{"model", false, 14, false}, {"parameters", true, 0, false}, {"2pn, 1,024 tokens", true, 0, false}, {"1,024 in + 1,024 out", true, 0, true}, {"training FLOP", true, 0, false}, {"fp32 GB", true, 0, false},
                  {"fp16 GB", true, 0, false}, {"train GB (12 B/p)", true, 0, true}});
     for (const app::ModelRow& m : r.models) {
       const double p = m.model.parameters_for_rule();
-      table.add({m.model.id, si(p, ""), m.model.article && m.model.article->text ? fmt::format("{:.4g}", 2 * p * 1024) : kUnknown, m.model.article && m.model.article->text && m.model.article->decoder_only ? fmt::format("{:.4g}", 2 * p * 2048) : kUnknown,
+      table.add({m.model.id, parameters(p), m.model.article && m.model.article->text ? fmt::format("{:.4g}", 2 * p * 1024) : kUnknown, m.model.article && m.model.article->text && m.model.article->decoder_only ? fmt::format("{:.4g}", 2 * p * 2048) : kUnknown,
                  m.model.article ? fmt::format("{:.4g}", m.model.article->training_flop) : kUnknown, significant(4 * p / 1e9, 4), significant(2 * p / 1e9, 4), significant(12 * p / 1e9, 4)});
     }
     return in_format(table, options) + footer("reconstructed from public data; the article's own table is an image and its numbers are lost", options);
@@ -400,6 +424,10 @@ std::string models_table(const app::ModelsAnswer& answer, const Options& options
     if (!m.model.released.empty()) block.add("released", m.model.released);
     if (!m.model.licence.empty()) block.add("licence", printable(m.model.licence));
     if (!m.model.note.empty()) block.add("note", printable(m.model.note));
+    if (!r.prices.empty()) {
+      const market::ApiPrice& cheapest = *r.prices.front();
+      block.add("hosted", fmt::format("{} prices, from {} in / {} out USD per million tokens ({}); --prices lists them", r.prices_matched, price(cheapest.input), price(cheapest.output), printable(cheapest.provider)));
+    }
     if (!m.model.source.empty()) block.add("source", printable(m.model.source) + " (" + m.model.date + ")");
     return blocks_text({block}, options);
   }
@@ -407,7 +435,7 @@ std::string models_table(const app::ModelsAnswer& answer, const Options& options
                {"released", false, 0, true}, {"Hugging Face id", false, 16, true}});
   for (const app::ModelRow& m : r.models) {
     const model::Architecture& a = m.model.architecture;
-    table.add({m.model.id, si(m.parameters.total > 0 ? static_cast<double>(m.parameters.total) : m.model.parameters_for_rule(), ""), m.parameters.active > 0 ? si(static_cast<double>(m.parameters.active), "") : kUnknown,
+    table.add({m.model.id, parameters(m.parameters.total > 0 ? static_cast<double>(m.parameters.total) : m.model.parameters_for_rule()), m.parameters.active > 0 ? parameters(static_cast<double>(m.parameters.active)) : kUnknown,
                a.layer_count() > 0 ? std::to_string(a.layer_count()) : kUnknown, a.max_position > 0 ? with_commas(a.max_position) : kUnknown, m.kv_per_token.raw() > 0 ? with_commas(static_cast<std::int64_t>(m.kv_per_token.raw())) : kUnknown,
                a.dtype_name, m.model.released, printable(m.model.hf_id)});
   }
