@@ -183,9 +183,9 @@ std::string csv_line(std::span<const std::string> cells, bool guard_formulas) {
                          std::string_view("=+-@\t\r").find(cell[0]) != std::string::npos &&
                          !parse_double(cell[0] == '+' ? cell.substr(1) : cell);
     const std::string text = formula ? '\'' + cell : cell;
-    // A row of one empty cell would otherwise be a blank line.
-    const bool quote =
-        text.find_first_of(",\"\r\n") != std::string::npos || (text.empty() && cells.size() == 1);
+    // A row of one empty cell would otherwise be a blank line, a byte-order mark not part of it.
+    const bool quote = text.find_first_of(",\"\r\n") != std::string::npos ||
+                       (text.empty() && cells.size() == 1) || text.starts_with("\xEF\xBB\xBF");
     if (!quote) {
       line += text;
       continue;

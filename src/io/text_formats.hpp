@@ -43,7 +43,8 @@ Result<void> each_json_member(std::string_view text, const std::string& file,
 
 /// YAML 1.2 core restricted to one document: plain true/false -> bool, null/~/empty -> null,
 /// numbers -> numbers (text kept), all else strings. Duplicate keys, merge keys, tags and several
-/// documents are errors; aliases expand within the caps.
+/// documents are errors; aliases expand within the caps. Besides `limits`: 4 MiB of text, 128 KiB
+/// for one text or one flow list that begins a line or stands in another.
 Result<Value> parse_yaml(std::string_view text, const std::string& file,
                          const TextLimits& limits = {});
 

@@ -189,7 +189,8 @@ bool TreeBuilder::close() {
 
 bool TreeBuilder::account(const Value& value, Place place) {
   const Cost cost = cost_of(value);
-  return charge(cost.nodes, cost.bytes + sizeof(Value), place);
+  // The value, its node in a map here and the name in a map of the parser.
+  return charge(cost.nodes, cost.bytes + sizeof(Value) + 160, place);
 }
 
 bool TreeBuilder::copy(const Value& value, Place place) {

@@ -20,7 +20,10 @@
 namespace portolan::io {
 namespace {
 
+// yaml-cpp reads about one megabyte a second: more would be a wait without an answer.
+constexpr std::uint64_t kMostBytes = 4u << 20;
 constexpr int kMostAliases = 1000;
+constexpr std::size_t kMostLookahead = 128u << 10;
 constexpr std::uint64_t kMostExpansion = 10;
 // Short files may repeat themselves as they like.
 constexpr std::uint64_t kFreeNodes = 1000;
@@ -95,6 +98,11 @@ class Handler final : public YAML::EventHandler {
  public:
   explicit Handler(TreeBuilder& builder) : builder_(builder) {}
 
+  /// Where the last event stood.
+  [[nodiscard]] const YAML::Mark& last_mark() const { return last_mark_; }
+  [[nodiscard]] std::size_t last_offset() const {
+    return last_mark_.is_null() ? 0 : static_cast<std::size_t>(last_mark_.pos);
+  }
   /// Where the last scalar begins that is quoted or a block; the null mark if there is none.
   [[nodiscard]] const YAML::Mark& last_quoted() const { return last_quoted_; }
 
@@ -112,16 +120,19 @@ class Handler final : public YAML::EventHandler {
     }
   }
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    last_mark_ = mark;
     add(Value(), std::string(), mark, anchor);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
+    last_mark_ = mark;
     // "?" is a plain scalar, "!" a quoted or block one; anything else was written in the file.
     if (tag != "?" && tag != "!") refuse("tag " + quoted(tag) + " is not supported", mark);
     if (tag == "!") last_quoted_ = mark;
     add(tag == "?" ? resolve(text) : Value(text), text, mark, anchor);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    last_mark_ = mark;
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) {
       refuse("the alias refers to a value that contains it", mark);
@@ -182,6 +193,7 @@ class Handler final : public YAML::EventHandler {
   void open(bool object, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     if (tag != "?" && !tag.empty()) refuse("tag " + quoted(tag) + " is not supported", mark);
     if (builder_.expects_key()) refuse("a key must be a plain value", mark);
+    last_mark_ = mark;
     check(builder_.open(object, place_of(mark)));
     open_.push_back({anchor, mark});
   }
@@ -197,18 +209,42 @@ class Handler final : public YAML::EventHandler {
   int aliases_ = 0;
   std::uint64_t copied_ = 0;
   YAML::Mark last_alias_;
+  YAML::Mark last_mark_;
   YAML::Mark last_quoted_ = YAML::Mark::null_mark();
   std::map<YAML::anchor_t, Value> anchors_;
   std::vector<std::pair<YAML::anchor_t, YAML::Mark>> open_;
 };
 
-// Reads the text where it lies; an istringstream would copy it.
-class ViewBuffer final : public std::streambuf {
+// Feeds yaml-cpp the text where it lies, but never far beyond what it has turned into events: its
+// scanner keeps every token of a flow collection, some 240 bytes for one of text, until it knows
+// that the collection is not a key.
+class BoundedBuffer final : public std::streambuf {
  public:
-  explicit ViewBuffer(std::string_view text) {
-    char* first = const_cast<char*>(text.data());  // never written to: there is no put area
-    setg(first, first, first + text.size());
+  BoundedBuffer(std::string_view text, const Handler& handler) : text_(text), handler_(handler) {}
+
+  /// Whether the text was cut because it went on too long without a value.
+  [[nodiscard]] bool exceeded() const { return exceeded_; }
+
+ protected:
+  int_type underflow() override {
+    constexpr std::size_t kPiece = 2048;
+    const std::size_t at = fed_;
+    if (at == text_.size()) return traits_type::eof();
+    if (at > handler_.last_offset() + kMostLookahead) {
+      exceeded_ = true;
+      return traits_type::eof();
+    }
+    fed_ += std::min(kPiece, text_.size() - at);
+    char* first = const_cast<char*>(text_.data());  // never written to: there is no put area
+    setg(first + at, first + at, first + fed_);
+    return traits_type::to_int_type(text_[at]);
   }
+
+ private:
+  std::string_view text_;
+  const Handler& handler_;
+  std::size_t fed_ = 0;
+  bool exceeded_ = false;
 };
 
 // Whether the node at `at` is a quoted scalar whose closing quote is missing. Only the last one of
@@ -232,13 +268,21 @@ bool is_unclosed(std::string_view text, std::size_t at) {
 }
 
 std::optional<Error> read(std::string_view text, TreeBuilder& builder) {
-  ViewBuffer buffer(text);
-  std::istream stream(&buffer);
   Handler handler(builder);
+  BoundedBuffer buffer(text, handler);
+  std::istream stream(&buffer);
+  const auto too_long = [&] {
+    builder.fail_at(ErrorCode::kLimit, "a text or a flow list is too long for YAML",
+                    place_of(handler.last_mark()),
+                    "the limit is " + std::to_string(kMostLookahead) + " bytes",
+                    "write a long list with one \"- \" per line, or the file as JSON");
+    return builder.error();
+  };
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(handler)) {
     }
+    if (buffer.exceeded()) return too_long();
     const YAML::Mark& quoted_at = handler.last_quoted();
     const std::size_t start = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
     if (!quoted_at.is_null() &&
@@ -248,8 +292,10 @@ std::optional<Error> read(std::string_view text, TreeBuilder& builder) {
       return builder.error();
     }
   } catch (const Stop&) {
+    if (buffer.exceeded()) return too_long();
     return builder.error();
   } catch (const YAML::Exception& problem) {
+    if (buffer.exceeded()) return too_long();
     builder.fail_at(ErrorCode::kMalformed, "not valid YAML: " + to_lower(problem.msg),
                     place_of(problem.mark));
     return builder.error();
@@ -261,12 +307,13 @@ std::optional<Error> read(std::string_view text, TreeBuilder& builder) {
 
 Result<Value> parse_yaml(std::string_view text, const std::string& file, const TextLimits& limits) {
   TreeBuilder builder(limits, text.size(), file, DuplicateKeys::kRefuse);
-  if (text.size() > limits.bytes) {
+  const std::uint64_t most = std::min(limits.bytes, kMostBytes);
+  if (text.size() > most) {
     builder.fail_at(ErrorCode::kLimit,
                     "the text has " + with_commas(static_cast<std::int64_t>(text.size())) +
-                        " bytes, the limit is " +
-                        with_commas(static_cast<std::int64_t>(limits.bytes)),
-                    {});
+                        " bytes, the limit for YAML is " +
+                        with_commas(static_cast<std::int64_t>(most)),
+                    {}, {}, "write it as JSON");
     return fail(*builder.error());
   }
   if (const std::optional<TextFault> fault = find_text_fault(text)) {

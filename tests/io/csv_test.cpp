@@ -94,6 +94,11 @@ TEST(CsvTest, WritesWhatItReads) {
   EXPECT_EQ(csv_line(Row{"a", "b,c", "say \"hi\"", "two\nlines", ""}, false),
             "a,\"b,c\",\"say \"\"hi\"\"\",\"two\nlines\",\n");
   EXPECT_EQ(csv_line(Row{""}, false), "\"\"\n");
+  EXPECT_EQ(csv_line(Row{"\xef\xbb\xbf"
+                         "a"},
+                     false),
+            "\"\xef\xbb\xbf"
+            "a\"\n");
 }
 
 TEST(CsvTest, FormulasAreGuardedNumbersAreNot) {

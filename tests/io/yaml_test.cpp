@@ -203,6 +203,23 @@ TEST(YamlTest, CapsAreLimits) {
   EXPECT_EQ(read("abcd: 1", {.key_bytes = 3}).error().code, ErrorCode::kLimit);
 }
 
+TEST(YamlTest, WhatTheScannerWouldKeepIsBounded) {
+  std::string flow = "list: [", nested = "- 1\n- [[", block = "list:\n";
+  for (int i = 0; i < 80'000; ++i) {
+    flow += "1,";
+    nested += "1,";
+    block += "- 1\n";
+  }
+  EXPECT_EQ(read(flow + "]\n")->find("list")->array().size(), 80'000u);
+  EXPECT_EQ(read(block)->find("list")->array().size(), 80'000u);
+  const Result<Value> refused = read(nested + "]]\n");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kLimit);
+  EXPECT_EQ(refused.error().where.line, 2u);
+  EXPECT_EQ(read("a: |\n  " + std::string(200'000, 'x') + "\n").error().code, ErrorCode::kLimit);
+  EXPECT_EQ(read(std::string(5u << 20, ' ')).error().hint, "write it as JSON");
+}
+
 TEST(YamlTest, WhatIsWrittenReadsBack) {
   for (const char* text :
        {"[]", "{}", "a", "- 1\n- [2, [3, {}]]\n- {a: [], b: {c: d}}\n", "a: \"1\"\nb: \"true\"\n",
