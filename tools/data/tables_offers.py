@@ -39,7 +39,7 @@ FLAGS = {
     "spot_price_copied": "label:spot_price_copied",
     "marketplace": "marketplace",
     "catalog_clamps_cpu_mem(32/64)": "host_shape_clamped",
-    "spot_column_zero=unknown": "spot_zero_means_unknown",
+    "spot_column_zero=unknown": "",  # such a price is not in the table at all
     "same_price_copied_across_hosts": "same_price_copied_across_hosts",
     "govcloud": "government_region",
     "bare_metal": "bare_metal",
@@ -120,7 +120,7 @@ def translate_flags(text):
         if broker:
             upstream = PROVIDERS.get(broker[1], broker[1])
         else:
-            flags.append(FLAGS[flag])
+            flags.extend(filter(None, [FLAGS[flag]]))
     return flags, upstream
 
 
@@ -192,6 +192,8 @@ def build(folder, aliases):
                 continue
             published += 1
             price, row_flags = Decimal(row[column]), list(flags)
+            if purchase == "spot":  # the suspicion is about the other price
+                row_flags = [f for f in row_flags if f != "label:suspect_ondemand"]
             components = f"instance={plain(price)}"
             if scope == "composed":
                 gpu = Decimal(gpus[(row["zone"], row["accelerator_raw"])][column])
