@@ -6,6 +6,7 @@
 
 #include "base/files.hpp"
 #include "market/data.hpp"
+#include "market/freshness.hpp"
 #include "market/gates.hpp"
 #include "market/snapshot.hpp"
 #include "market/tables.hpp"
@@ -39,7 +40,11 @@ Result<Catalogue::Data> overlay(const Catalogue::Data& base, std::string_view cs
   for (const GateRow& row : rows) {
     std::erase_if(data.offers, [&](const Offer& ours) { return key(ours) == key(row.offer); });
   }
-  for (GateRow& row : rows) data.offers.push_back(std::move(row.offer));
+  for (GateRow& row : rows) {
+    row.offer.flags.emplace_back(kYourPrice);
+    std::ranges::sort(row.offer.flags);
+    data.offers.push_back(std::move(row.offer));
+  }
   std::ranges::stable_sort(data.offers, offer_before);
   data.date = newest_observation(data);
   set_confidence(data.offers, data.sources, data.date);

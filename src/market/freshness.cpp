@@ -66,6 +66,8 @@ Freshness freshness(const Offer& offer, Date today) {
 
 double confidence_of(const Offer& offer, std::span<const Source> sources, Date today) {
   if (offer.standing == Standing::kRejected) return 0;
+  const bool own = std::ranges::binary_search(offer.flags, kYourPrice);
+  if (own && offer.standing == Standing::kAccepted) return 1;
   const auto source = std::ranges::lower_bound(sources, offer.source, {}, &Source::id);
   const bool known = source != sources.end() && source->id == offer.source;
   double value = rank_factor(known ? source->rank : 0);

@@ -262,6 +262,8 @@ TEST(Catalogue, AUsersOwnPriceTakesThePlaceOfOurs) {
     }
     if (o.provider == "acme") {
       EXPECT_EQ(o.accelerator->id, "h100-sxm-80gb");
+      EXPECT_TRUE(has_flag(o, "your_price"));
+      EXPECT_EQ(o.confidence, 1);
     }
   }
   EXPECT_EQ(found, 1u);
