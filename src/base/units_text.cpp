@@ -414,7 +414,7 @@ std::string bytes_text(Bytes value) {
   return text + ' ' + std::string(kNames[name]);
 }
 
-std::string duration_text(Seconds value) {
+std::string duration_text(Seconds value, int digits) {
   static constexpr std::array<Unit, 8> kNames{{{"y", kYear.raw()},
                                                {"d", kDaySeconds},
                                                {"h", kHourSeconds},
@@ -432,7 +432,7 @@ std::string duration_text(Seconds value) {
       break;
     }
   }
-  std::string text = significant(seconds / unit->factor, 4);
+  std::string text = significant(seconds / unit->factor, digits);
   std::erase(text, ',');
   return text + ' ' + std::string(unit->name);
 }

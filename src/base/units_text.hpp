@@ -22,11 +22,11 @@ Result<Usd> parse_usd(std::string_view text);           // 900, $900, $40M
 
 struct CountRange {
   std::optional<double> low, high;
-};                                                            // inclusive; "8" is [8,8]
+};  // inclusive; "8" is [8,8]
 Result<CountRange> parse_count_range(std::string_view text);  // 1..8 1.. ..8 8
 
 /// Text a person reads and the parser accepts again: "80 GB", "2.5 min", …
 std::string bytes_text(Bytes value);  // decimal units, 4 significant digits
-std::string duration_text(Seconds value);
+std::string duration_text(Seconds value, int digits = 4);
 
 }  // namespace portolan

@@ -44,6 +44,7 @@ enum class LinkKind : std::uint8_t {
 
 struct Accelerator {
   std::string id, vendor, name, architecture, form_factor;
+  std::string short_id;  // the id without its memory where no other part shares it: "h100-sxm"
   Bytes memory{0};  // usable as reported by the driver where known, else the marketing size × 1e9
   std::string memory_label;  // "80GB"
   Bytes memory_label_bytes{0};

@@ -22,6 +22,16 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+// "h100-sxm-80gb" -> "h100-sxm"; an id that does not end in a memory size is itself.
+std::string_view without_memory(std::string_view id) {
+  const std::size_t dash = id.rfind('-');
+  if (dash == std::string_view::npos || !id.ends_with("gb")) return id;
+  const std::string_view digits = id.substr(dash + 1, id.size() - dash - 3);
+  const bool size =
+      !digits.empty() && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+  return size ? id.substr(0, dash) : id;
+}
+
 std::string ambiguity_note(std::string_view name, const Accelerators::Alias& alias) {
   std::vector<std::string> readings{alias.accelerator_id};
   readings.insert(readings.end(), alias.alternatives.begin(), alias.alternatives.end());
@@ -141,6 +151,15 @@ Result<Accelerators> Accelerators::from_tables(std::vector<Accelerator> accelera
     if (accelerators[i - 1].id == accelerators[i].id) {
       return fail(ErrorCode::kInternal, "accelerator " + quoted(accelerators[i].id) + " twice");
     }
+  }
+  std::vector<std::string_view> stems;
+  for (const Accelerator& accelerator : accelerators)
+    stems.push_back(without_memory(accelerator.id));
+  std::ranges::sort(stems);
+  for (Accelerator& accelerator : accelerators) {
+    const std::string_view stem = without_memory(accelerator.id);
+    const bool alone = std::ranges::equal_range(stems, stem).size() == 1;
+    accelerator.short_id = alone ? std::string(stem) : accelerator.id;
   }
   out.accelerators_ = std::move(accelerators);
 
