@@ -1,7 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "model/config_layers.hpp"
@@ -25,8 +25,10 @@ TextPart text_part(const io::Value& config) {
       return {part, fmt::format("/{}", key)};
     }
   }
-  if (const io::Value* thinker = config.find("thinker_config"); thinker != nullptr && thinker->is_object()) {
-    if (const io::Value* part = thinker->find("text_config"); part != nullptr && part->is_object()) {
+  if (const io::Value* thinker = config.find("thinker_config");
+      thinker != nullptr && thinker->is_object()) {
+    if (const io::Value* part = thinker->find("text_config");
+        part != nullptr && part->is_object()) {
       return {part, "/thinker_config/text_config"};
     }
   }
@@ -35,23 +37,28 @@ TextPart text_part(const io::Value& config) {
 
 std::string first_architecture(const io::Value& config) {
   const io::Value* list = config.find("architectures");
-  if (list == nullptr || !list->is_array() || list->array().empty() || !list->array()[0].is_string()) return {};
+  if (list == nullptr || !list->is_array() || list->array().empty() ||
+      !list->array()[0].is_string())
+    return {};
   return list->array()[0].string();
 }
 
 /// Nemotron-H states its layers as a list or a string and may leave their number to be counted.
 std::optional<std::int64_t> listed_layers(ConfigReader& config) {
   std::size_t count = config.text({"hybrid_override_pattern"}).size();
-  if (config.value_is_list("layers_block_type")) count = config.find("layers_block_type")->array().size();
+  if (config.value_is_list("layers_block_type"))
+    count = config.find("layers_block_type")->array().size();
   if (count == 0 || count > static_cast<std::size_t>(kMostLayers)) return std::nullopt;
   return static_cast<std::int64_t>(count);
 }
 
-/// The number of labels of a classifier; transformers writes the list of names instead of the number.
+/// The number of labels of a classifier; transformers writes the list of names instead of the
+/// number.
 std::int64_t label_count(ConfigReader& config) {
   if (const auto count = config.integer({"num_labels"}, 1, kWidest)) return *count;
   const io::Value* names = config.find("id2label");
-  return names != nullptr && names->is_object() ? static_cast<std::int64_t>(names->object().size()) : 2;
+  return names != nullptr && names->is_object() ? static_cast<std::int64_t>(names->object().size())
+                                                : 2;
 }
 
 /// What stands around the layers of an encoder without a decoder.
@@ -75,23 +82,28 @@ void read_embeddings(ConfigReader& config, const Traits& traits, Architecture& m
     config.problem("vocab_size", "missing key \"vocab_size\"");
   }
   model.vocab = vocab.value_or(0);
-  model.max_position = config
-                           .integer({"max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len",
-                                     "seq_length", "model_max_length",
-                                     "max_context_length"},
-                                    0, kLongestContext)
-                           .value_or(0);
-  model.tied_embeddings = config.flag({"tie_word_embeddings", "share_input_output_layers", "tie_embedding"}).value_or(traits.tied);
+  model.max_position =
+      config
+          .integer({"max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len",
+                    "seq_length", "model_max_length", "max_context_length"},
+                   0, kLongestContext)
+          .value_or(0);
+  model.tied_embeddings =
+      config.flag({"tie_word_embeddings", "share_input_output_layers", "tie_embedding"})
+          .value_or(traits.tied);
   // OPT-350m embeds into half the width; ELECTRA and ALBERT factorise, too.
-  const std::int64_t width = config.dimension({"word_embed_proj_dim", "embedding_size"}).value_or(h);
+  const std::int64_t width =
+      config.dimension({"word_embed_proj_dim", "embedding_size"}).value_or(h);
   model.embedding_parameters = model.vocab * width;
   if (width != h) model.other_parameters += 2 * width * h;
   if (!model.tied_embeddings) model.head_parameters = model.vocab * width;
   // Llama 3.2 Vision embeds eight special tokens that it never predicts.
   if (config.has("cross_attention_layers")) model.embedding_parameters += 8 * h;
-  if (config.flag({"lm_head_bias"}).value_or(traits.head_bias)) model.head_parameters += model.vocab;
+  if (config.flag({"lm_head_bias"}).value_or(traits.head_bias))
+    model.head_parameters += model.vocab;
   const bool post_norm = !config.flag({"do_layer_norm_before"}).value_or(true);
-  model.final_norm_parameters = traits.final_norm && !post_norm ? norm_parameters(traits.norm, h) : 0;
+  model.final_norm_parameters =
+      traits.final_norm && !post_norm ? norm_parameters(traits.norm, h) : 0;
   if (traits.embedding_norm) model.other_parameters += norm_parameters(traits.norm, h);
   if (traits.learned_positions) {
     const std::int64_t rows = std::min(model.max_position, kWidest);
@@ -103,12 +115,15 @@ void read_embeddings(ConfigReader& config, const Traits& traits, Architecture& m
 /// Tables and projections beside the layers of Gemma 3n, Gemma 4 and DeepSeek-V4.
 void read_side_channels(ConfigReader& config, Architecture& model) {
   const std::int64_t h = model.hidden, layers = model.layer_count();
-  if (const auto side = config.integer({"hidden_size_per_layer_input"}, 0, kWidestSide).value_or(0); side > 0) {
+  if (const auto side = config.integer({"hidden_size_per_layer_input"}, 0, kWidestSide).value_or(0);
+      side > 0) {
     const std::int64_t rows =
         config.integer({"vocab_size_per_layer_input"}, 0, kLargestVocabulary).value_or(model.vocab);
     model.other_parameters += rows * layers * side + h * layers * side + side;
-    model.notes.push_back(fmt::format("{} of the parameters are per-layer embeddings, which are looked up and may stay in host memory",
-                                      si(static_cast<double>(rows * layers * side), "", 3)));
+    model.notes.push_back(
+        fmt::format("{} of the parameters are per-layer embeddings, which are looked up and may "
+                    "stay in host memory",
+                    si(static_cast<double>(rows * layers * side), "", 3)));
   }
   if (const auto n = config.integer({"altup_num_inputs"}, 0, 1024).value_or(0); n > 1) {
     model.other_parameters += 2 * (n - 1) * h * h;
@@ -119,29 +134,34 @@ void read_side_channels(ConfigReader& config, Architecture& model) {
 }
 
 void read_mtp(ConfigReader& config, const TextModel& text, Architecture& model) {
-  std::int64_t depth =
-      config.integer({"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "num_mtp_layers"}, 0, 1000)
-          .value_or(0);
+  std::int64_t depth = config
+                           .integer({"num_nextn_predict_layers", "mtp_num_hidden_layers",
+                                     "num_mtp_modules", "num_mtp_layers"},
+                                    0, 1000)
+                           .value_or(0);
   if (!config.flag({"use_mtp"}).value_or(true)) depth = 0;
   if (depth == 0) return;
   for (LayerRun run : read_mtp_block(config, text)) {
     run.count *= depth;
     model.mtp_layers.push_back(run);
   }
-  // DeepSeek-V3 §2.2: two norms, the projection of (hidden, embedding) and a final norm; embedding and head are shared.
+  // DeepSeek-V3 §2.2: two norms, the projection of (hidden, embedding) and a final norm; embedding
+  // and head are shared.
   model.mtp_other_parameters = depth * (2 * model.hidden * model.hidden + 3 * model.hidden);
 }
 
 /// Everything as doubles: a bound that cannot overflow.
 double parameters_as_double(const Architecture& model) {
-  double total = static_cast<double>(model.embedding_parameters) + static_cast<double>(model.head_parameters) +
-                 static_cast<double>(model.other_parameters) + static_cast<double>(model.mtp_other_parameters);
+  double total =
+      static_cast<double>(model.embedding_parameters) + static_cast<double>(model.head_parameters) +
+      static_cast<double>(model.other_parameters) + static_cast<double>(model.mtp_other_parameters);
   for (const auto* runs : {&model.layers, &model.mtp_layers}) {
     for (const LayerRun& run : *runs) {
       const auto one = layer_parameters<double>(run.mixer, run.channel, model.hidden);
-      total += static_cast<double>(run.count) * (one.attention + one.mlp + one.experts + one.router +
-                                                 static_cast<double>(run.norm_parameters) +
-                                                 static_cast<double>(run.extra_parameters));
+      total +=
+          static_cast<double>(run.count) *
+          (one.attention + one.mlp + one.experts + one.router +
+           static_cast<double>(run.norm_parameters) + static_cast<double>(run.extra_parameters));
     }
   }
   for (const Encoder& encoder : model.encoders) total += encoder_parameters<double>(encoder);
@@ -157,7 +177,8 @@ Result<Architecture> read_config(const io::Value& config, const std::string& fil
     return fail(combine(std::move(problems.errors), file));
   }
   const TextPart part = text_part(config);
-  ConfigReader reader(*part.object, part.pointer, part.object == &config ? nullptr : &config, problems);
+  ConfigReader reader(*part.object, part.pointer, part.object == &config ? nullptr : &config,
+                      problems);
 
   Architecture model;
   model.model_type = reader.text({"model_type"});
@@ -176,16 +197,19 @@ Result<Architecture> read_config(const io::Value& config, const std::string& fil
   model.causal = !traits->encoder_only;
 
   const auto hidden = reader.dimension({"hidden_size", "n_embd", "d_model", "model_dim", "dim"});
-  if (!hidden && !reader.has("hidden_size")) reader.problem("hidden_size", "missing key \"hidden_size\"");
-  auto layers = reader.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers",
-                                      "num_transformer_layers"}, 1, kMostLayers);
+  if (!hidden && !reader.has("hidden_size"))
+    reader.problem("hidden_size", "missing key \"hidden_size\"");
+  auto layers = reader.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers",
+                                "decoder_layers", "num_transformer_layers"},
+                               1, kMostLayers);
   if (!layers) layers = listed_layers(reader);
   if (!layers && !reader.has("num_hidden_layers")) {
     reader.problem("num_hidden_layers", "missing key \"num_hidden_layers\"");
   }
   model.hidden = hidden.value_or(0);
   if (hidden && layers) {
-    const TextModel text{.traits = *traits, .hidden = *hidden, .layers = *layers, .notes = model.notes};
+    const TextModel text{
+        .traits = *traits, .hidden = *hidden, .layers = *layers, .notes = model.notes};
     read_embeddings(reader, *traits, model);
     if (reader.flag({"is_encoder_decoder"}).value_or(false) || reader.has("num_decoder_layers") ||
         (reader.has("encoder_layers") && reader.has("decoder_layers"))) {
@@ -207,9 +231,11 @@ Result<Architecture> read_config(const io::Value& config, const std::string& fil
     if (size <= kMostParameters) encoder.parameters = encoder_parameters<std::int64_t>(encoder);
   }
   if (problems.errors.empty() && parameters_as_double(model) > kMostParameters) {
-    problems.add(config, "", fmt::format("these dimensions make {} parameters, more than the 1e16 this tool accepts",
-                                         si(parameters_as_double(model), "", 3)),
-                 {}, ErrorCode::kLimit);
+    problems.add(
+        config, "",
+        fmt::format("these dimensions make {} parameters, more than the 1e16 this tool accepts",
+                    si(parameters_as_double(model), "", 3)),
+        {}, ErrorCode::kLimit);
   }
   if (!problems.errors.empty()) return fail(combine(std::move(problems.errors), file));
   return model;

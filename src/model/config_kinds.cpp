@@ -1,8 +1,9 @@
-// Which kind each layer is: lists of words, numbers or letters, periods, and the rule of the architecture.
+// Which kind each layer is: lists of words, numbers or letters, periods, and the rule of the
+// architecture.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "model/config_layers.hpp"
@@ -36,11 +37,16 @@ constexpr Word kWords[] = {
 
 std::optional<LayerKind> kind_of_letter(char letter) {
   switch (letter) {
-    case 'M': return LayerKind::kMamba;
-    case '*': return LayerKind::kFull;
-    case '-': return LayerKind::kMlpOnly;
-    case 'E': return LayerKind::kMoeOnly;
-    default: return std::nullopt;
+    case 'M':
+      return LayerKind::kMamba;
+    case '*':
+      return LayerKind::kFull;
+    case '-':
+      return LayerKind::kMlpOnly;
+    case 'E':
+      return LayerKind::kMoeOnly;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -52,15 +58,18 @@ std::optional<LayerKind> kind_of_ratio(std::int64_t ratio) {
 using Kinds = std::vector<LayerKind>;
 
 /// Numbers of layers to one kind, all others to another.
-Kinds listed(const std::vector<std::int64_t>& layers, std::size_t count, LayerKind inside, LayerKind outside) {
+Kinds listed(const std::vector<std::int64_t>& layers, std::size_t count, LayerKind inside,
+             LayerKind outside) {
   Kinds kinds(count, outside);
   for (const std::int64_t layer : layers) {
-    if (layer >= 0 && static_cast<std::size_t>(layer) < count) kinds[static_cast<std::size_t>(layer)] = inside;
+    if (layer >= 0 && static_cast<std::size_t>(layer) < count)
+      kinds[static_cast<std::size_t>(layer)] = inside;
   }
   return kinds;
 }
 
-bool long_enough(ConfigReader& config, std::string_view key, std::size_t entries, std::size_t layers) {
+bool long_enough(ConfigReader& config, std::string_view key, std::size_t entries,
+                 std::size_t layers) {
   if (entries >= layers) return true;
   config.problem(key, fmt::format("{} has {} entries for {} layers", key, entries, layers));
   return false;
@@ -73,8 +82,9 @@ Kinds from_words(ConfigReader& config, std::string_view key, std::size_t count) 
   Kinds kinds(count, LayerKind::kFull);
   if (!long_enough(config, key, words.size(), count)) return kinds;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto* const word = std::find_if(std::begin(kWords), std::end(kWords),
-                                          [&](const Word& known) { return known.text == words[i]; });
+    const auto* const word =
+        std::find_if(std::begin(kWords), std::end(kWords),
+                     [&](const Word& known) { return known.text == words[i]; });
     if (word == std::end(kWords)) {
       config.problem(key, fmt::format("unknown layer type {} of layer {}", quoted(words[i]), i));
       return kinds;
@@ -91,8 +101,9 @@ Kinds from_letters(ConfigReader& config, std::string_view key, std::size_t count
   for (std::size_t i = 0; i < count; ++i) {
     const auto kind = kind_of_letter(letters[i]);
     if (!kind) {
-      config.problem(key, fmt::format("unknown layer letter {} of layer {}; known are M, *, - and E",
-                                      quoted(std::string_view(letters).substr(i, 1)), i));
+      config.problem(key,
+                     fmt::format("unknown layer letter {} of layer {}; known are M, *, - and E",
+                                 quoted(std::string_view(letters).substr(i, 1)), i));
       return kinds;
     }
     kinds[i] = *kind;
@@ -125,26 +136,35 @@ void apply_windows(ConfigReader& config, const TextModel& model, Kinds& kinds) {
       return at < rotary.size() ? rotary[at] == 1 : (i + 1) % 4 != 0;
     });
   }
-  if (config.integer({"sliding_window", "local_attention"}, 0, kLongestContext).value_or(0) == 0) return;
-  const std::int64_t every = config.value_is_text("sliding_window_pattern")
-                                 ? static_cast<std::int64_t>(config.text({"sliding_window_pattern"}).size())
-                                 : config.integer({"sliding_window_pattern", "_sliding_window_pattern",
-                                                   "global_attn_every_n_layers"}, 0, kMostLayers)
-                                       .value_or(model.traits.window_pattern);
+  if (config.integer({"sliding_window", "local_attention"}, 0, kLongestContext).value_or(0) == 0)
+    return;
+  const std::int64_t every =
+      config.value_is_text("sliding_window_pattern")
+          ? static_cast<std::int64_t>(config.text({"sliding_window_pattern"}).size())
+          : config
+                .integer({"sliding_window_pattern", "_sliding_window_pattern",
+                          "global_attn_every_n_layers"},
+                         0, kMostLayers)
+                .value_or(model.traits.window_pattern);
   switch (model.traits.window) {
     case WindowRule::kNever:
-    case WindowRule::kChunked: return;
-    case WindowRule::kEvery: return become(LayerKind::kWindow, [](std::int64_t) { return true; });
+    case WindowRule::kChunked:
+      return;
+    case WindowRule::kEvery:
+      return become(LayerKind::kWindow, [](std::int64_t) { return true; });
     case WindowRule::kFlagged: {
       if (!config.flag({"use_sliding_window"}).value_or(false)) return;
       const std::int64_t first = config.integer({"max_window_layers"}, 0, kMostLayers).value_or(0);
       return become(LayerKind::kWindow, [first](std::int64_t i) { return i >= first; });
     }
-    case WindowRule::kAlternate: return become(LayerKind::kWindow, [](std::int64_t i) { return i % 2 == 0; });
+    case WindowRule::kAlternate:
+      return become(LayerKind::kWindow, [](std::int64_t i) { return i % 2 == 0; });
     case WindowRule::kPattern:
-      return become(LayerKind::kWindow, [every](std::int64_t i) { return every > 0 && (i + 1) % every != 0; });
+      return become(LayerKind::kWindow,
+                    [every](std::int64_t i) { return every > 0 && (i + 1) % every != 0; });
     case WindowRule::kPatternFirst:
-      return become(LayerKind::kWindow, [every](std::int64_t i) { return every > 0 && i % every != 0; });
+      return become(LayerKind::kWindow,
+                    [every](std::int64_t i) { return every > 0 && i % every != 0; });
   }
 }
 
@@ -152,38 +172,47 @@ void apply_windows(ConfigReader& config, const TextModel& model, Kinds& kinds) {
 
 std::vector<LayerKind> layer_kinds(ConfigReader& config, const TextModel& model) {
   const auto count = static_cast<std::size_t>(model.layers);
-  if (config.value_is_text("hybrid_override_pattern")) return from_letters(config, "hybrid_override_pattern", count);
+  if (config.value_is_text("hybrid_override_pattern"))
+    return from_letters(config, "hybrid_override_pattern", count);
   for (const std::string_view key : {"layer_types", "layers_block_type", "attention_layers"}) {
     if (config.has(key)) return from_words(config, key, count);
   }
   if (config.has("compress_ratios")) {
-    return from_numbers(config, "compress_ratios", count, [](std::int64_t ratio) { return *kind_of_ratio(ratio); });
+    return from_numbers(config, "compress_ratios", count,
+                        [](std::int64_t ratio) { return *kind_of_ratio(ratio); });
   }
   if (config.has("attn_type_list")) {
-    return from_numbers(config, "attn_type_list", count,
-                        [](std::int64_t full) { return full != 0 ? LayerKind::kFull : LayerKind::kLinear; });
+    return from_numbers(config, "attn_type_list", count, [](std::int64_t full) {
+      return full != 0 ? LayerKind::kFull : LayerKind::kLinear;
+    });
   }
   if (config.has("hybrid_layer_pattern")) {
-    return from_numbers(config, "hybrid_layer_pattern", count,
-                        [](std::int64_t slides) { return slides != 0 ? LayerKind::kWindow : LayerKind::kFull; });
+    return from_numbers(config, "hybrid_layer_pattern", count, [](std::int64_t slides) {
+      return slides != 0 ? LayerKind::kWindow : LayerKind::kFull;
+    });
   }
   if (config.has("sparse_attention_config.sparse_attention_freq")) {
-    return from_numbers(config, "sparse_attention_config.sparse_attention_freq", count,
-                        [](std::int64_t sparse) { return sparse != 0 ? LayerKind::kSparse : LayerKind::kFull; });
+    return from_numbers(
+        config, "sparse_attention_config.sparse_attention_freq", count,
+        [](std::int64_t sparse) { return sparse != 0 ? LayerKind::kSparse : LayerKind::kFull; });
   }
   if (config.has("linear_attn_config.kda_layers")) {  // counted from 1
-    std::vector<std::int64_t> layers = config.integers("linear_attn_config.kda_layers", 1, kMostLayers);
+    std::vector<std::int64_t> layers =
+        config.integers("linear_attn_config.kda_layers", 1, kMostLayers);
     for (std::int64_t& layer : layers) --layer;
     return listed(layers, count, LayerKind::kLinear, LayerKind::kFull);
   }
   if (config.has("full_attn_idxs")) {
-    return listed(config.integers("full_attn_idxs", 0, kMostLayers), count, LayerKind::kFull, LayerKind::kConv);
+    return listed(config.integers("full_attn_idxs", 0, kMostLayers), count, LayerKind::kFull,
+                  LayerKind::kConv);
   }
   if (config.has("attn_layer_indices")) {
-    return listed(config.integers("attn_layer_indices", 0, kMostLayers), count, LayerKind::kFull, LayerKind::kMamba);
+    return listed(config.integers("attn_layer_indices", 0, kMostLayers), count, LayerKind::kFull,
+                  LayerKind::kMamba);
   }
   if (config.has("cross_attention_layers")) {
-    return listed(config.integers("cross_attention_layers", 0, kMostLayers), count, LayerKind::kCross, LayerKind::kFull);
+    return listed(config.integers("cross_attention_layers", 0, kMostLayers), count,
+                  LayerKind::kCross, LayerKind::kFull);
   }
   Kinds kinds(count, LayerKind::kFull);
   if (const auto period = config.integer({"attn_layer_period"}, 1, kMostLayers)) {

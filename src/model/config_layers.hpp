@@ -1,4 +1,5 @@
-// From a config to its layers: which kind each layer is, what its two halves look like, run-length encoded.
+// From a config to its layers: which kind each layer is, what its two halves look like, run-length
+// encoded.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +14,18 @@ namespace portolan::model {
 
 /// What the mixing half of a layer does, before its shape is filled in.
 enum class LayerKind : std::uint8_t {
-  kFull, kWindow, kChunk, kSparse, kLinear, kMamba, kConv,
-  kCompressedSparse, kCompressedHeavy,  // DeepSeek-V4
-  kCross,                               // attention to the image only (Llama 3.2 Vision)
-  kMlpOnly, kMoeOnly                    // Nemotron-H: a layer is one half
+  kFull,
+  kWindow,
+  kChunk,
+  kSparse,
+  kLinear,
+  kMamba,
+  kConv,
+  kCompressedSparse,
+  kCompressedHeavy,  // DeepSeek-V4
+  kCross,            // attention to the image only (Llama 3.2 Vision)
+  kMlpOnly,
+  kMoeOnly  // Nemotron-H: a layer is one half
 };
 
 /// What the steps that build a text model share.
@@ -29,7 +38,8 @@ struct TextModel {
 /// One kind per layer. Lists of the wrong length or with unknown words are problems.
 std::vector<LayerKind> layer_kinds(ConfigReader& config, const TextModel& model);
 
-/// The mixing half of layers of one kind; norms of queries, keys and states are counted by mixer_norms.
+/// The mixing half of layers of one kind; norms of queries, keys and states are counted by
+/// mixer_norms.
 Mixer mixer_shape(ConfigReader& config, const TextModel& model, LayerKind kind);
 std::int64_t mixer_norms(const Mixer& mixer, const Traits& traits);
 
@@ -45,7 +55,8 @@ std::vector<LayerRun> read_layers(ConfigReader& config, const TextModel& model);
 /// One multi-token-prediction block: a full-attention layer with the channel of the last layers.
 std::vector<LayerRun> read_mtp_block(ConfigReader& config, const TextModel& model);
 
-/// Layers of an encoder-decoder (T5, Whisper, BART): the decoder's into `model`, the encoder beside it, embeddings and positions counted.
+/// Layers of an encoder-decoder (T5, Whisper, BART): the decoder's into `model`, the encoder beside
+/// it, embeddings and positions counted.
 void read_encoder_decoder(ConfigReader& config, const TextModel& text, Architecture& model);
 /// Vision and audio towers with their projectors; what cannot be counted becomes a note.
 void read_towers(ConfigReader& outer, Architecture& model);

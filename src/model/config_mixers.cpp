@@ -1,8 +1,8 @@
 // Shapes of the mixing half of a layer: attention in its forms, latent attention, recurrences.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "model/config_layers.hpp"
 
@@ -18,22 +18,29 @@ std::int64_t need(ConfigReader& config, std::string_view key) {
 
 std::int64_t kv_head_count(ConfigReader& config, std::int64_t heads) {
   // Lists, one entry per layer, are put in by read_layers.
-  if (config.value_is_list("num_key_value_heads") || config.value_is_list("num_kv_heads")) return heads;
+  if (config.value_is_list("num_key_value_heads") || config.value_is_list("num_kv_heads"))
+    return heads;
   // Falcon: the old decoder shares one KV head and ignores num_kv_heads.
-  if (config.flag({"multi_query"}).value_or(false) && !config.flag({"new_decoder_architecture"}).value_or(false)) return 1;
-  if (config.has("new_decoder_architecture") && !config.flag({"new_decoder_architecture"}).value_or(false)) return heads;
+  if (config.flag({"multi_query"}).value_or(false) &&
+      !config.flag({"new_decoder_architecture"}).value_or(false))
+    return 1;
+  if (config.has("new_decoder_architecture") &&
+      !config.flag({"new_decoder_architecture"}).value_or(false))
+    return heads;
   if (config.flag({"multi_query_attention"}).value_or(false)) {
     return config.dimension({"multi_query_group_num"}).value_or(1);
   }
   return config
-      .dimension({"num_key_value_heads", "num_kv_heads", "n_head_kv", "num_attention_groups", "attn_config.kv_n_heads"})
+      .dimension({"num_key_value_heads", "num_kv_heads", "n_head_kv", "num_attention_groups",
+                  "attn_config.kv_n_heads"})
       .value_or(heads);
 }
 
 void read_biases(ConfigReader& config, const Traits& traits, Mixer& mixer) {
   mixer.qkv_bias = traits.qkv_bias;
   mixer.out_bias = traits.out_bias;
-  if (const auto all = traits.all_bias_key.empty() ? std::nullopt : config.flag({traits.all_bias_key})) {
+  if (const auto all =
+          traits.all_bias_key.empty() ? std::nullopt : config.flag({traits.all_bias_key})) {
     mixer.qkv_bias = mixer.out_bias = *all;
   }
   if (!traits.attention_bias_key.empty()) {
@@ -53,9 +60,10 @@ Mixer attention(ConfigReader& config, const TextModel& model) {
   const Traits& traits = model.traits;
   Mixer mixer{.kind = MixerKind::kAttention};
   mixer.causal = !traits.encoder_only;
-  const auto heads = config.value_is_list("num_query_heads")
-                         ? std::optional<std::int64_t>(1)
-                         : config.dimension({"num_attention_heads", "n_head", "n_heads", "num_heads"});
+  const auto heads =
+      config.value_is_list("num_query_heads")
+          ? std::optional<std::int64_t>(1)
+          : config.dimension({"num_attention_heads", "n_head", "n_heads", "num_heads"});
   if (!heads) {
     if (!config.has("num_attention_heads")) {
       config.problem("num_attention_heads", "missing key \"num_attention_heads\"");
@@ -66,7 +74,8 @@ Mixer attention(ConfigReader& config, const TextModel& model) {
   mixer.kv_heads = config.has("block_configs") ? *heads : kv_head_count(config, *heads);
   if (mixer.kv_heads > mixer.heads) {
     config.problem("num_key_value_heads",
-                   fmt::format("{} KV heads are more than the {} attention heads", mixer.kv_heads, mixer.heads));
+                   fmt::format("{} KV heads are more than the {} attention heads", mixer.kv_heads,
+                               mixer.heads));
   }
   mixer.head_dim = config.dimension({"head_dim", "attention_head_dim", "kv_channels"})
                        .value_or(std::max<std::int64_t>(1, model.hidden / *heads));
@@ -77,15 +86,18 @@ Mixer attention(ConfigReader& config, const TextModel& model) {
     mixer.qk_norm = config.flag({traits.qk_norm_key}).value_or(traits.qk_norm_default);
   }
   mixer.sinks = config.flag({"add_full_attention_sink_bias"}).value_or(traits.sinks);
-  mixer.output_gate = config.flag({"attn_output_gate", "attention_output_gate"}).value_or(traits.output_gate);
-  mixer.q_rank = config.integer({"share_q_dim"}, 0, kWidest).value_or(0);  // Step3: queries through one shared matrix
+  mixer.output_gate =
+      config.flag({"attn_output_gate", "attention_output_gate"}).value_or(traits.output_gate);
+  mixer.q_rank = config.integer({"share_q_dim"}, 0, kWidest)
+                     .value_or(0);  // Step3: queries through one shared matrix
   return mixer;
 }
 
 std::int64_t window_of(ConfigReader& config) {
   return config
-      .integer({"sliding_window", "sliding_window_size", "window_size", "local_attention", "attention_window_size"}, 0,
-               kLongestContext)
+      .integer({"sliding_window", "sliding_window_size", "window_size", "local_attention",
+                "attention_window_size"},
+               0, kLongestContext)
       .value_or(0);
 }
 
@@ -93,11 +105,13 @@ std::int64_t window_of(ConfigReader& config) {
 Mixer window_attention(ConfigReader& config, const TextModel& model) {
   Mixer mixer = attention(config, model);
   mixer.window = window_of(config);
-  mixer.heads = config.dimension({"swa_num_attention_heads", "num_sliding_attention_heads",
-                                  "attention_other_setting.num_attention_heads"})
+  mixer.heads = config
+                    .dimension({"swa_num_attention_heads", "num_sliding_attention_heads",
+                                "attention_other_setting.num_attention_heads"})
                     .value_or(mixer.heads);
-  mixer.kv_heads = config.dimension({"swa_num_key_value_heads", "attention_other_setting.num_attention_groups"})
-                       .value_or(mixer.kv_heads);
+  mixer.kv_heads =
+      config.dimension({"swa_num_key_value_heads", "attention_other_setting.num_attention_groups"})
+          .value_or(mixer.kv_heads);
   mixer.head_dim = config.dimension({"swa_head_dim"}).value_or(mixer.head_dim);
   mixer.v_head_dim = config.dimension({"swa_v_head_dim"}).value_or(mixer.v_head_dim);
   mixer.sinks = config.flag({"add_swa_attention_sink_bias"}).value_or(mixer.sinks);
@@ -107,7 +121,8 @@ Mixer window_attention(ConfigReader& config, const TextModel& model) {
 /// Full layers of Gemma 4 have wider heads, fewer KV heads and one projection for keys and values.
 Mixer full_attention(ConfigReader& config, const TextModel& model) {
   Mixer mixer = attention(config, model);
-  if (const auto wide = config.dimension({"global_head_dim"})) mixer.head_dim = mixer.v_head_dim = *wide;
+  if (const auto wide = config.dimension({"global_head_dim"}))
+    mixer.head_dim = mixer.v_head_dim = *wide;
   if (config.flag({"attention_k_eq_v"}).value_or(false)) {
     mixer.shared_kv_projection = true;
     mixer.kv_heads = config.dimension({"num_global_key_value_heads"}).value_or(mixer.kv_heads);
@@ -135,16 +150,24 @@ Mixer latent_attention(ConfigReader& config) {
 /// MiniMax-M3: attention over the best blocks of the cache, chosen by an indexer of its own.
 Mixer block_sparse_attention(ConfigReader& config, const TextModel& model) {
   Mixer mixer = attention(config, model);
-  mixer.index_heads = config.dimension({"sparse_attention_config.sparse_num_index_heads", "index_n_heads"}).value_or(0);
-  mixer.index_dim = config.dimension({"sparse_attention_config.sparse_index_dim", "index_head_dim"}).value_or(0);
-  mixer.index_block = config.dimension({"sparse_attention_config.sparse_block_size", "index_block_size"}).value_or(1);
+  mixer.index_heads =
+      config.dimension({"sparse_attention_config.sparse_num_index_heads", "index_n_heads"})
+          .value_or(0);
+  mixer.index_dim =
+      config.dimension({"sparse_attention_config.sparse_index_dim", "index_head_dim"}).value_or(0);
+  mixer.index_block =
+      config.dimension({"sparse_attention_config.sparse_block_size", "index_block_size"})
+          .value_or(1);
   const std::int64_t blocks =
-      config.integer({"sparse_attention_config.sparse_topk_blocks", "index_topk_blocks"}, 0, kWidest).value_or(0);
+      config
+          .integer({"sparse_attention_config.sparse_topk_blocks", "index_topk_blocks"}, 0, kWidest)
+          .value_or(0);
   mixer.index_top = blocks * mixer.index_block;
   return mixer;
 }
 
-/// DeepSeek-V4 §2.3: one shared key-value vector per token, a window, and compressed entries of everything before.
+/// DeepSeek-V4 §2.3: one shared key-value vector per token, a window, and compressed entries of
+/// everything before.
 Mixer compressed_attention(ConfigReader& config, LayerKind kind) {
   Mixer mixer{.kind = MixerKind::kAttention};
   mixer.heads = need(config, "num_attention_heads");
@@ -156,7 +179,8 @@ Mixer compressed_attention(ConfigReader& config, LayerKind kind) {
   mixer.window = window_of(config);
   mixer.shared_kv_projection = mixer.sinks = true;
   if (kind == LayerKind::kCompressedHeavy) {
-    mixer.compress = config.dimension({"compress_rates.heavily_compressed_attention"}).value_or(128);
+    mixer.compress =
+        config.dimension({"compress_rates.heavily_compressed_attention"}).value_or(128);
   } else if (kind == LayerKind::kCompressedSparse) {
     mixer.compress = config.dimension({"compress_rates.compressed_sparse_attention"}).value_or(4);
     mixer.index_heads = need(config, "index_n_heads");
@@ -167,14 +191,19 @@ Mixer compressed_attention(ConfigReader& config, LayerKind kind) {
 }
 
 void fill_mamba2(ConfigReader& config, const TextModel& model, Mixer& mixer) {
-  mixer.ssm_heads = config.dimension({"mamba_num_heads", "mamba_n_heads", "n_mamba_heads", "num_heads"}).value_or(0);
-  mixer.ssm_head_dim = config.value_is_text("mamba_d_head")  // "auto"
-                           ? 0
-                           : config.dimension({"mamba_head_dim", "mamba_d_head", "head_dim"}).value_or(0);
+  mixer.ssm_heads =
+      config.dimension({"mamba_num_heads", "mamba_n_heads", "n_mamba_heads", "num_heads"})
+          .value_or(0);
+  mixer.ssm_head_dim =
+      config.value_is_text("mamba_d_head")  // "auto"
+          ? 0
+          : config.dimension({"mamba_head_dim", "mamba_d_head", "head_dim"}).value_or(0);
   const std::int64_t expand = config.integer({"mamba_expand", "expand"}, 1, 1024).value_or(2);
   mixer.inner = config.dimension({"mamba_d_ssm"}).value_or(0);
   if (mixer.inner == 0) {
-    mixer.inner = mixer.ssm_heads > 0 && mixer.ssm_head_dim > 0 ? mixer.ssm_heads * mixer.ssm_head_dim : expand * model.hidden;
+    mixer.inner = mixer.ssm_heads > 0 && mixer.ssm_head_dim > 0
+                      ? mixer.ssm_heads * mixer.ssm_head_dim
+                      : expand * model.hidden;
   }
   if (mixer.ssm_heads == 0) mixer.ssm_heads = std::max<std::int64_t>(1, mixer.inner / 64);
   mixer.ssm_head_dim = std::max<std::int64_t>(1, mixer.inner / mixer.ssm_heads);
@@ -192,13 +221,15 @@ Mixer mamba(ConfigReader& config, const TextModel& model) {
   }
   Mixer mixer{.kind = MixerKind::kMamba1};
   mixer.inner = config.integer({"mamba_expand", "expand"}, 1, 1024).value_or(2) * model.hidden;
-  if (const auto width = config.dimension({"intermediate_size"}); width && model.traits.single_half) mixer.inner = *width;
+  if (const auto width = config.dimension({"intermediate_size"}); width && model.traits.single_half)
+    mixer.inner = *width;
   mixer.state = config.dimension({"mamba_d_state", "state_size"}).value_or(16);
   mixer.conv = config.dimension({"mamba_d_conv", "conv_kernel"}).value_or(4);
   const std::int64_t automatic = (model.hidden + 15) / 16;
-  mixer.dt_rank = config.value_is_text("mamba_dt_rank") || config.value_is_text("time_step_rank")  // "auto"
-                      ? automatic
-                      : config.dimension({"mamba_dt_rank", "time_step_rank"}).value_or(automatic);
+  mixer.dt_rank =
+      config.value_is_text("mamba_dt_rank") || config.value_is_text("time_step_rank")  // "auto"
+          ? automatic
+          : config.dimension({"mamba_dt_rank", "time_step_rank"}).value_or(automatic);
   return mixer;
 }
 
@@ -226,7 +257,8 @@ Mixer linear_attention(ConfigReader& config, const TextModel& model) {
       mixer.key_dim = mixer.value_dim =
           config.dimension({"linear_attn_config.head_dim", "linear_head_dim"}).value_or(128);
       mixer.conv =
-          config.dimension({"linear_attn_config.short_conv_kernel_size", "linear_conv_kernel_dim"}).value_or(4);
+          config.dimension({"linear_attn_config.short_conv_kernel_size", "linear_conv_kernel_dim"})
+              .value_or(4);
       mixer.gate_rank = mixer.key_dim;
       return mixer;
   }
@@ -255,27 +287,34 @@ Mixer mixer_shape(ConfigReader& config, const TextModel& model, LayerKind kind) 
       return mixer;
     }
     case LayerKind::kWindow:
-      return config.has("o_lora_rank") ? compressed_attention(config, kind) : window_attention(config, model);
+      return config.has("o_lora_rank") ? compressed_attention(config, kind)
+                                       : window_attention(config, model);
     case LayerKind::kChunk: {
       Mixer mixer = attention(config, model);
       mixer.window = config.integer({"attention_chunk_size"}, 0, kLongestContext).value_or(0);
       mixer.chunked_window = mixer.window > 0;
       return mixer;
     }
-    case LayerKind::kSparse: return latent ? latent_attention(config) : block_sparse_attention(config, model);
+    case LayerKind::kSparse:
+      return latent ? latent_attention(config) : block_sparse_attention(config, model);
     case LayerKind::kCompressedSparse:
-    case LayerKind::kCompressedHeavy: return compressed_attention(config, kind);
-    case LayerKind::kLinear: return linear_attention(config, model);
-    case LayerKind::kMamba: return mamba(config, model);
+    case LayerKind::kCompressedHeavy:
+      return compressed_attention(config, kind);
+    case LayerKind::kLinear:
+      return linear_attention(config, model);
+    case LayerKind::kMamba:
+      return mamba(config, model);
     case LayerKind::kConv: {
       Mixer mixer{.kind = MixerKind::kShortConv};
       mixer.inner = model.hidden;
       mixer.conv = config.dimension({"conv_L_cache"}).value_or(3);
       return mixer;
     }
-    case LayerKind::kCross: return cross_attention(config, model);
+    case LayerKind::kCross:
+      return cross_attention(config, model);
     case LayerKind::kMlpOnly:
-    case LayerKind::kMoeOnly: return {};
+    case LayerKind::kMoeOnly:
+      return {};
   }
   return {};
 }
@@ -283,27 +322,35 @@ Mixer mixer_shape(ConfigReader& config, const TextModel& model, LayerKind kind) 
 std::int64_t mixer_norms(const Mixer& mixer, const Traits& traits) {
   const std::int64_t query_latent = mixer.q_rank;
   switch (mixer.kind) {
-    case MixerKind::kNone: return mixer.cross_heads > 0 ? 2 * mixer.cross_head_dim : 0;
+    case MixerKind::kNone:
+      return mixer.cross_heads > 0 ? 2 * mixer.cross_head_dim : 0;
     case MixerKind::kMla:
       // The index keys pass a LayerNorm with bias.
       return query_latent + mixer.kv_rank + (mixer.index_heads > 0 ? 2 * mixer.index_dim : 0);
-    case MixerKind::kMamba1: return traits.state_norms ? mixer.dt_rank + 2 * mixer.state : 0;
-    case MixerKind::kMamba2: return mixer.inner;
+    case MixerKind::kMamba1:
+      return traits.state_norms ? mixer.dt_rank + 2 * mixer.state : 0;
+    case MixerKind::kMamba2:
+      return mixer.inner;
     case MixerKind::kGatedDelta:
       return mixer.fixed_decay ? mixer.value_heads * mixer.value_dim : mixer.value_dim;
     case MixerKind::kShortConv:
-    case MixerKind::kLinear: return 0;
+    case MixerKind::kLinear:
+      return 0;
     case MixerKind::kAttention:
-    case MixerKind::kSharedKv: break;
+    case MixerKind::kSharedKv:
+      break;
   }
-  if (mixer.out_rank > 0) {  // DeepSeek-V4: latent of the queries, key-value vector, compressed entries, index entries
-    return query_latent + mixer.head_dim * (mixer.compress > 0 ? 2 : 1) + (mixer.index_heads > 0 ? mixer.index_dim : 0);
+  if (mixer.out_rank > 0) {  // DeepSeek-V4: latent of the queries, key-value vector, compressed
+                             // entries, index entries
+    return query_latent + mixer.head_dim * (mixer.compress > 0 ? 2 : 1) +
+           (mixer.index_heads > 0 ? mixer.index_dim : 0);
   }
   std::int64_t norms = query_latent + (mixer.index_heads > 0 ? 2 * mixer.index_dim : 0);
   if (!mixer.qk_norm) return norms;
   const bool keys = mixer.kind == MixerKind::kAttention;
   if (traits.qk_norm == QkNorm::kHeadDim) norms += (keys ? 2 : 1) * mixer.head_dim;
-  if (traits.qk_norm == QkNorm::kWidth) norms += (mixer.heads + (keys ? mixer.kv_heads : 0)) * mixer.head_dim;
+  if (traits.qk_norm == QkNorm::kWidth)
+    norms += (mixer.heads + (keys ? mixer.kv_heads : 0)) * mixer.head_dim;
   return norms;
 }
 

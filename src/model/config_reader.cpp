@@ -1,26 +1,33 @@
 #include "model/config_reader.hpp"
 
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "base/text.hpp"
 
 namespace portolan::model {
 namespace {
 
-constexpr std::string_view kShared[] = {"vocab_size",  "tie_word_embeddings",     "torch_dtype", "dtype",
-                                        "expert_dtype", "max_position_embeddings", "quantization_config"};
+constexpr std::string_view kShared[] = {
+    "vocab_size",   "tie_word_embeddings",     "torch_dtype",        "dtype",
+    "expert_dtype", "max_position_embeddings", "quantization_config"};
 
 std::string_view kind_name(const io::Value& value) {
   switch (value.kind()) {
-    case io::Value::Kind::kNull: return "null";
-    case io::Value::Kind::kBool: return "a truth value";
+    case io::Value::Kind::kNull:
+      return "null";
+    case io::Value::Kind::kBool:
+      return "a truth value";
     case io::Value::Kind::kInteger:
-    case io::Value::Kind::kNumber: return "a number";
-    case io::Value::Kind::kString: return "a text";
-    case io::Value::Kind::kArray: return "a list";
-    case io::Value::Kind::kObject: return "an object";
+    case io::Value::Kind::kNumber:
+      return "a number";
+    case io::Value::Kind::kString:
+      return "a text";
+    case io::Value::Kind::kArray:
+      return "a list";
+    case io::Value::Kind::kObject:
+      return "an object";
   }
   return "unknown";
 }
@@ -53,18 +60,20 @@ const io::Value* ConfigReader::find(std::string_view key) const {
 
 void ConfigReader::problem(std::string_view key, std::string message, std::string hint) {
   const io::Value* value = find(key);
-  problems_.add(value != nullptr ? *value : object_, fmt::format("{}/{}", pointer_, key), std::move(message),
-                std::move(hint));
+  problems_.add(value != nullptr ? *value : object_, fmt::format("{}/{}", pointer_, key),
+                std::move(message), std::move(hint));
 }
 
-std::optional<std::int64_t> ConfigReader::whole(const io::Value& value, std::string_view key, std::int64_t least,
-                                                std::int64_t most) {
+std::optional<std::int64_t> ConfigReader::whole(const io::Value& value, std::string_view key,
+                                                std::int64_t least, std::int64_t most) {
   double number = 0;
   if (value.is_array() && !value.array().empty() && !value.array()[0].is_array()) {
     const io::Value::Array& items = value.array();
     for (const io::Value& item : items) {
       if (item == items[0]) continue;
-      problem(key, fmt::format("{} differs from layer to layer, which this architecture does not support", key));
+      problem(key,
+              fmt::format(
+                  "{} differs from layer to layer, which this architecture does not support", key));
       return std::nullopt;
     }
     return whole(items[0], key, least, most);
@@ -75,19 +84,21 @@ std::optional<std::int64_t> ConfigReader::whole(const io::Value& value, std::str
     number = static_cast<double>(integer);
   } else if (value.is_number()) {
     number = value.number();
-    if (number == std::floor(number) && number >= static_cast<double>(least) && number <= static_cast<double>(most)) {
+    if (number == std::floor(number) && number >= static_cast<double>(least) &&
+        number <= static_cast<double>(most)) {
       return static_cast<std::int64_t>(number);
     }
   } else {
     problem(key, fmt::format("{} is {}, not a whole number", key, kind_name(value)));
     return std::nullopt;
   }
-  problem(key, fmt::format("{} is {}; expected a whole number from {} to {}", key, quoted_number(value),
-                           with_commas(least), with_commas(most)));
+  problem(key, fmt::format("{} is {}; expected a whole number from {} to {}", key,
+                           quoted_number(value), with_commas(least), with_commas(most)));
   return std::nullopt;
 }
 
-std::optional<std::int64_t> ConfigReader::integer(Keys keys, std::int64_t least, std::int64_t most) {
+std::optional<std::int64_t> ConfigReader::integer(Keys keys, std::int64_t least,
+                                                  std::int64_t most) {
   for (const std::string_view key : keys) {
     if (const io::Value* value = find(key)) return whole(*value, key, least, most);
   }
@@ -114,7 +125,8 @@ std::optional<bool> ConfigReader::flag(Keys keys) {
     const io::Value* value = find(key);
     if (value == nullptr) continue;
     if (value->is_bool()) return value->boolean();
-    if (value->is_integer() && (value->integer() == 0 || value->integer() == 1)) return value->integer() == 1;
+    if (value->is_integer() && (value->integer() == 0 || value->integer() == 1))
+      return value->integer() == 1;
     problem(key, fmt::format("{} is {}, not true or false", key, kind_name(*value)));
     return std::nullopt;
   }
@@ -130,13 +142,15 @@ std::string ConfigReader::text(Keys keys) {
   return {};
 }
 
-std::vector<std::int64_t> ConfigReader::integers(std::string_view key, std::int64_t least, std::int64_t most) {
+std::vector<std::int64_t> ConfigReader::integers(std::string_view key, std::int64_t least,
+                                                 std::int64_t most) {
   std::vector<std::int64_t> numbers;
   const io::Value* value = find(key);
   if (value == nullptr || !value->is_array()) return numbers;
   if (value->array().size() > static_cast<std::size_t>(kMostLayers) + 16) {
     problem(key, fmt::format("{} has {} entries, more than the {} layers a model may have", key,
-                             with_commas(static_cast<std::int64_t>(value->array().size())), with_commas(kMostLayers)));
+                             with_commas(static_cast<std::int64_t>(value->array().size())),
+                             with_commas(kMostLayers)));
     return numbers;
   }
   numbers.reserve(value->array().size());

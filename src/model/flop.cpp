@@ -10,7 +10,8 @@ namespace {
 
 double d(std::int64_t x) { return static_cast<double>(x); }
 
-/// Query-key pairs of attention `op`: window, sparse choice (a window over the most relevant tokens) and compression.
+/// Query-key pairs of attention `op`: window, sparse choice (a window over the most relevant
+/// tokens) and compression.
 double pairs_of(const Operator& op, double n, double cached) {
   double window = op.window > 0 ? d(op.window) : 0.0;
   const double chosen = d(op.sparse_top) * d(op.cache_stride);
@@ -19,27 +20,36 @@ double pairs_of(const Operator& op, double n, double cached) {
   return attention_pairs(n, cached, window) / d(op.cache_stride);
 }
 
-/// FLOP of one operator for `n` new tokens after `cached`; `decode` chooses the absorbed and recurrent forms.
+/// FLOP of one operator for `n` new tokens after `cached`; `decode` chooses the absorbed and
+/// recurrent forms.
 double flop_of(const Operator& op, double n, double cached, double sampled, bool decode) {
   switch (op.kind) {
-    case OpKind::kGemm: return 2.0 * (op.sampled ? sampled : n) * d(op.n) * d(op.k);
-    case OpKind::kGroupedGemm: return 2.0 * n * d(op.top_k) * d(op.n) * d(op.k);
-    case OpKind::kAttention: return 2.0 * d(op.heads) * d(op.d_qk + op.d_v) * pairs_of(op, n, cached);
+    case OpKind::kGemm:
+      return 2.0 * (op.sampled ? sampled : n) * d(op.n) * d(op.k);
+    case OpKind::kGroupedGemm:
+      return 2.0 * n * d(op.top_k) * d(op.n) * d(op.k);
+    case OpKind::kAttention:
+      return 2.0 * d(op.heads) * d(op.d_qk + op.d_v) * pairs_of(op, n, cached);
     case OpKind::kMla: {
       const double width = decode ? d(2 * op.kv_rank + op.rope_dim) : d(op.d_qk + op.d_v);
       const double nope = d(op.d_qk - op.rope_dim);
       // Prefill expands the cached latents again for each chunk.
-      const double again = decode ? 0.0 : 2.0 * cached * d(op.heads) * (nope + d(op.d_v)) * d(op.kv_rank);
+      const double again =
+          decode ? 0.0 : 2.0 * cached * d(op.heads) * (nope + d(op.d_v)) * d(op.kv_rank);
       return 2.0 * d(op.heads) * width * pairs_of(op, n, cached) + again;
     }
-    case OpKind::kScan: return n * (decode ? op.scan_flop_decode : op.scan_flop_prefill);
-    default: return 0.0;
+    case OpKind::kScan:
+      return n * (decode ? op.scan_flop_decode : op.scan_flop_prefill);
+    default:
+      return 0.0;
   }
 }
 
-double forward(const Architecture& architecture, double n, double cached, double sampled, bool decode) {
+double forward(const Architecture& architecture, double n, double cached, double sampled,
+               bool decode) {
   double flop = 0;
-  for (const Operator& op : operators(architecture, {})) flop += op.count * flop_of(op, n, cached, sampled, decode);
+  for (const Operator& op : operators(architecture, {}))
+    flop += op.count * flop_of(op, n, cached, sampled, decode);
   return flop;
 }
 
@@ -56,7 +66,8 @@ double expected_experts(double experts, double top_k, double tokens) {
   return experts * (1.0 - std::pow(1.0 - std::min(1.0, top_k / experts), tokens));
 }
 
-Flop prefill_flop(const Architecture& architecture, double new_tokens, double cached_tokens, double sampled) {
+Flop prefill_flop(const Architecture& architecture, double new_tokens, double cached_tokens,
+                  double sampled) {
   return Flop(forward(architecture, new_tokens, cached_tokens, sampled, false));
 }
 
@@ -81,7 +92,8 @@ Flop encoder_flop(const Architecture& architecture, double source_tokens) {
       const auto one = layer_parameters<double>(run.mixer, run.channel, encoder.hidden);
       per_token += d(run.count) * 2.0 * (one.attention + one.mlp + one.active_experts);
       const double seen = run.mixer.window > 0 ? std::min(tokens, d(run.mixer.window)) : tokens;
-      attention += d(run.count) * 2.0 * d(run.mixer.heads) * d(run.mixer.head_dim + run.mixer.v_head_dim) * seen;
+      attention += d(run.count) * 2.0 * d(run.mixer.heads) *
+                   d(run.mixer.head_dim + run.mixer.v_head_dim) * seen;
     }
     flop += tokens * (per_token + attention);
   }

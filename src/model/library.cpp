@@ -1,8 +1,8 @@
 #include "model/library.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -13,14 +13,16 @@ namespace {
 
 constexpr std::string_view kSuffixes[] = {"-instruct", "-it", "-chat", "-base", "-hf", "-pt"};
 
-/// The text value of a member near the start of a line; empty when it is null or absent. The catalogue holds no escapes.
+/// The text value of a member near the start of a line; empty when it is null or absent. The
+/// catalogue holds no escapes.
 std::string_view text_member(std::string_view line, std::string_view quoted_key) {
   const auto at = line.find(quoted_key);
   if (at == std::string_view::npos) return {};
   const auto begin = at + quoted_key.size();
   if (begin >= line.size() || line[begin] != '"') return {};
   const auto end = line.find('"', begin + 1);
-  return end == std::string_view::npos ? std::string_view{} : line.substr(begin + 1, end - begin - 1);
+  return end == std::string_view::npos ? std::string_view{}
+                                       : line.substr(begin + 1, end - begin - 1);
 }
 
 std::vector<std::string_view> list_member(std::string_view line, std::string_view quoted_key) {
@@ -43,7 +45,8 @@ std::vector<std::string_view> list_member(std::string_view line, std::string_vie
 
 /// Without organisation and without the suffix of a variant of the same shape.
 std::string bare_name(std::string_view name) {
-  if (const auto slash = name.rfind('/'); slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  if (const auto slash = name.rfind('/'); slash != std::string_view::npos)
+    name.remove_prefix(slash + 1);
   for (const std::string_view suffix : kSuffixes) {
     if (name.size() > suffix.size() && name.ends_with(suffix)) {
       name.remove_suffix(suffix.size());
@@ -99,13 +102,15 @@ void add_recipe(io::Value& config, const std::string& folder) {
   if (!text) return;
   const auto recipe = io::parse_json(*text, "hf_quant_config.json", io::DuplicateKeys::kRefuse);
   if (!recipe || !recipe->is_object()) return;
-  if (const io::Value* quantisation = recipe->find("quantization"); quantisation != nullptr && quantisation->is_object()) {
+  if (const io::Value* quantisation = recipe->find("quantization");
+      quantisation != nullptr && quantisation->is_object()) {
     config.set("quantization_config", *quantisation);
   }
 }
 
 Result<io::Value> parse_config(std::string_view text, const std::string& file) {
-  if (text.find("NaN") == std::string_view::npos && text.find("Infinity") == std::string_view::npos) {
+  if (text.find("NaN") == std::string_view::npos &&
+      text.find("Infinity") == std::string_view::npos) {
     return io::parse_json(text, file, io::DuplicateKeys::kRefuse);
   }
   return io::parse_json(without_python_numbers(text), file, io::DuplicateKeys::kRefuse);
@@ -124,7 +129,8 @@ Result<Model> from_config_file(const std::string& path, const std::string& id) {
   if (path == "-") return model;
   // An index of shards states the bytes of all tensors.
   if (const auto index = read_file(folder + "/model.safetensors.index.json")) {
-    const auto value = io::parse_json(*index, "model.safetensors.index.json", io::DuplicateKeys::kRefuse);
+    const auto value =
+        io::parse_json(*index, "model.safetensors.index.json", io::DuplicateKeys::kRefuse);
     const io::Value* metadata = value ? value->find("metadata") : nullptr;
     const io::Value* bytes = metadata != nullptr ? metadata->find("total_size") : nullptr;
     if (bytes != nullptr && bytes->is_integer() && bytes->integer() > 0) {
@@ -156,12 +162,15 @@ Architecture counted_only(double parameters) {
   architecture.other_parameters = static_cast<std::int64_t>(parameters);
   architecture.causal = false;
   architecture.lm_head = false;
-  architecture.notes.emplace_back("only the number of parameters is known: work is 2 FLOP per parameter and token, and there is no KV cache");
+  architecture.notes.emplace_back(
+      "only the number of parameters is known: work is 2 FLOP per parameter and token, and there "
+      "is no KV cache");
   return architecture;
 }
 
 Result<Model> model_of(std::string_view line) {
-  const io::Value value = PORTOLAN_TRY(io::parse_json(line, "models.jsonl", io::DuplicateKeys::kRefuse));
+  const io::Value value =
+      PORTOLAN_TRY(io::parse_json(line, "models.jsonl", io::DuplicateKeys::kRefuse));
   Model model;
   model.id = text_of(value, "id");
   model.hf_id = text_of(value, "hf_id");
@@ -190,7 +199,9 @@ Result<Model> model_of(std::string_view line) {
   const io::Value* config = value.find("config");
   if (config == nullptr || config->is_null()) {
     if (!model.published_parameters) {
-      return fail(ErrorCode::kInvalidInput, fmt::format("model {} has neither a config nor a number of parameters", quoted(model.id)));
+      return fail(ErrorCode::kInvalidInput,
+                  fmt::format("model {} has neither a config nor a number of parameters",
+                              quoted(model.id)));
     }
     model.architecture = counted_only(*model.published_parameters);
     return model;
@@ -215,7 +226,8 @@ Result<Library> Library::open(std::string_view jsonl) {
     const std::string_view head = line.substr(0, line.find("\"config\":"));
     const std::string_view id = text_member(head, "\"id\":");
     if (id.empty()) {
-      return fail(ErrorCode::kInvalidInput, fmt::format("line {} of the model catalogue has no id", number + 1));
+      return fail(ErrorCode::kInvalidInput,
+                  fmt::format("line {} of the model catalogue has no id", number + 1));
     }
     library.lines_.push_back(line);
     library.index_.push_back({to_lower(id), id, number});
@@ -232,7 +244,9 @@ Result<Library> Library::open(std::string_view jsonl) {
   for (std::size_t i = 1; i < library.index_.size(); ++i) {
     const Key& previous = library.index_[i - 1];
     if (previous.lower == library.index_[i].lower && previous.line != library.index_[i].line) {
-      return fail(ErrorCode::kInvalidInput, fmt::format("the model catalogue gives the name {} twice", quoted(previous.lower)));
+      return fail(
+          ErrorCode::kInvalidInput,
+          fmt::format("the model catalogue gives the name {} twice", quoted(previous.lower)));
     }
   }
   return library;
@@ -240,28 +254,33 @@ Result<Library> Library::open(std::string_view jsonl) {
 
 Result<Model> Library::named(std::string_view name) const {
   const std::string wanted = to_lower(trim(name));
-  const auto found = std::lower_bound(index_.begin(), index_.end(), wanted,
-                                      [](const Key& key, const std::string& text) { return key.lower < text; });
+  const auto found =
+      std::lower_bound(index_.begin(), index_.end(), wanted,
+                       [](const Key& key, const std::string& text) { return key.lower < text; });
   if (found != index_.end() && found->lower == wanted) return model_of(lines_[found->line]);
 
   // Only one model left when organisations and variants are dropped on both sides?
   const std::string bare = bare_name(wanted);
   std::vector<std::size_t> matches;
   for (const Key& key : index_) {
-    if (bare_name(key.lower) == bare && std::find(matches.begin(), matches.end(), key.line) == matches.end()) {
+    if (bare_name(key.lower) == bare &&
+        std::find(matches.begin(), matches.end(), key.line) == matches.end()) {
       matches.push_back(key.line);
     }
   }
   if (matches.size() == 1) return model_of(lines_[matches.front()]);
   if (matches.size() > 1) {
     std::string hint = "say which:";
-    for (const std::size_t line : matches) hint += fmt::format(" {}", text_member(lines_[line], "\"id\":"));
-    return fail(ErrorCode::kNotFound, fmt::format("{} may be any of {} models", quoted(name), matches.size()), hint);
+    for (const std::size_t line : matches)
+      hint += fmt::format(" {}", text_member(lines_[line], "\"id\":"));
+    return fail(ErrorCode::kNotFound,
+                fmt::format("{} may be any of {} models", quoted(name), matches.size()), hint);
   }
   const std::vector<std::string_view> known = names();
   const std::string guess = did_you_mean(wanted, known);
   return fail(ErrorCode::kNotFound, fmt::format("unknown model {}", quoted(name)),
-              guess.empty() ? "portolan models lists the names; a config.json, a folder with one, a .gguf and a .safetensors file work, too"
+              guess.empty() ? "portolan models lists the names; a config.json, a folder with one, "
+                              "a .gguf and a .safetensors file work, too"
                             : guess);
 }
 
@@ -271,8 +290,9 @@ Result<Model> Library::find(std::string_view name_or_path) const {
   const bool file_name = has_model_suffix(path);
   if (!file_name) {
     const std::string wanted = to_lower(trim(name_or_path));
-    const auto found = std::lower_bound(index_.begin(), index_.end(), wanted,
-                                        [](const Key& key, const std::string& text) { return key.lower < text; });
+    const auto found =
+        std::lower_bound(index_.begin(), index_.end(), wanted,
+                         [](const Key& key, const std::string& text) { return key.lower < text; });
     // A name of the catalogue wins over a folder that happens to be called so.
     if (found != index_.end() && found->lower == wanted) return model_of(lines_[found->line]);
     if (is_directory(path)) {

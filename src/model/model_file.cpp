@@ -1,10 +1,10 @@
-// Models from the headers of GGUF and safetensors files. GGUF metadata is renamed to the fields of a config.json, so that one reader
-// builds every architecture; the tensors give the exact bytes.
+// Models from the headers of GGUF and safetensors files. GGUF metadata is renamed to the fields of
+// a config.json, so that one reader builds every architecture; the tensors give the exact bytes.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -21,19 +21,45 @@ struct Rename {
 
 // general.architecture of llama.cpp -> model_type. Where both agree no row is needed.
 constexpr Rename kArchitectures[] = {
-    {"mistral3", "ministral3"},        {"qwen2vl", "qwen2"},           {"qwen2moe", "qwen2_moe"},
-    {"qwen3moe", "qwen3_moe"},         {"qwen3vl", "qwen3"},           {"qwen3vlmoe", "qwen3_moe"},
-    {"qwen3next", "qwen3_next"},       {"qwen35", "qwen3_5_text"},     {"qwen35moe", "qwen3_5_moe_text"},
-    {"gemma3", "gemma3_text"},         {"gemma3n", "gemma3n_text"},    {"gemma4", "gemma4_text"},
-    {"phi2", "phi"},                   {"gptneox", "gpt_neox"},        {"starcoder", "gpt_bigcode"},
-    {"command-r", "cohere"},           {"deepseek2", "deepseek_v3"},   {"glm4moe", "glm4_moe"},
-    {"glm-dsa", "glm_moe_dsa"},        {"gpt-oss", "gpt_oss"},         {"llama4", "llama4_text"},
-    {"minimax-m2", "minimax_m2"},      {"grok", "grok-1"},             {"granitehybrid", "granitemoehybrid"},
-    {"nemotron_h_moe", "nemotron_h"},  {"falcon-h1", "falcon_h1"},     {"lfm2moe", "lfm2_moe"},
-    {"ernie4_5-moe", "ernie4_5_moe"},  {"hunyuan-moe", "hunyuan_v1_moe"}, {"hunyuan-dense", "hunyuan_v1_dense"},
-    {"nomic-bert", "nomic_bert"},      {"mimo2", "mimo_v2_flash"},     {"step35", "step3p5"},
-    {"kimi-linear", "kimi_linear"},    {"bailingmoe", "bailing_moe"},  {"bailingmoe2", "bailing_moe_v2"},
-    {"exaone-moe", "exaone_moe"},      {"internlm2", "internlm2"},     {"deci", "llama"},
+    {"mistral3", "ministral3"},
+    {"qwen2vl", "qwen2"},
+    {"qwen2moe", "qwen2_moe"},
+    {"qwen3moe", "qwen3_moe"},
+    {"qwen3vl", "qwen3"},
+    {"qwen3vlmoe", "qwen3_moe"},
+    {"qwen3next", "qwen3_next"},
+    {"qwen35", "qwen3_5_text"},
+    {"qwen35moe", "qwen3_5_moe_text"},
+    {"gemma3", "gemma3_text"},
+    {"gemma3n", "gemma3n_text"},
+    {"gemma4", "gemma4_text"},
+    {"phi2", "phi"},
+    {"gptneox", "gpt_neox"},
+    {"starcoder", "gpt_bigcode"},
+    {"command-r", "cohere"},
+    {"deepseek2", "deepseek_v3"},
+    {"glm4moe", "glm4_moe"},
+    {"glm-dsa", "glm_moe_dsa"},
+    {"gpt-oss", "gpt_oss"},
+    {"llama4", "llama4_text"},
+    {"minimax-m2", "minimax_m2"},
+    {"grok", "grok-1"},
+    {"granitehybrid", "granitemoehybrid"},
+    {"nemotron_h_moe", "nemotron_h"},
+    {"falcon-h1", "falcon_h1"},
+    {"lfm2moe", "lfm2_moe"},
+    {"ernie4_5-moe", "ernie4_5_moe"},
+    {"hunyuan-moe", "hunyuan_v1_moe"},
+    {"hunyuan-dense", "hunyuan_v1_dense"},
+    {"nomic-bert", "nomic_bert"},
+    {"mimo2", "mimo_v2_flash"},
+    {"step35", "step3p5"},
+    {"kimi-linear", "kimi_linear"},
+    {"bailingmoe", "bailing_moe"},
+    {"bailingmoe2", "bailing_moe_v2"},
+    {"exaone-moe", "exaone_moe"},
+    {"internlm2", "internlm2"},
+    {"deci", "llama"},
 };
 
 // Metadata below "<architecture>." -> field of a config.json.
@@ -77,7 +103,8 @@ std::string_view renamed(std::string_view architecture) {
 class GgufReader {
  public:
   explicit GgufReader(const io::GgufHeader& header) : header_(header) {
-    if (const io::Value* name = header.metadata.find("general.architecture"); name != nullptr && name->is_string()) {
+    if (const io::Value* name = header.metadata.find("general.architecture");
+        name != nullptr && name->is_string()) {
       architecture_ = name->string();
     }
   }
@@ -90,7 +117,8 @@ class GgufReader {
     if (type == "llama" && number("expert_count").value_or(0) > 1) type = "mixtral";
     config.set("model_type", type);
     for (const Rename& row : kFields) {
-      if (const io::Value* value = find(row.from); value != nullptr && (value->is_number() || value->is_array())) {
+      if (const io::Value* value = find(row.from);
+          value != nullptr && (value->is_number() || value->is_array())) {
         config.set(std::string(row.to), *value);
       }
     }
@@ -103,7 +131,9 @@ class GgufReader {
     return config;
   }
 
-  [[nodiscard]] std::int64_t prediction_layers() const { return number("nextn_predict_layers").value_or(0); }
+  [[nodiscard]] std::int64_t prediction_layers() const {
+    return number("nextn_predict_layers").value_or(0);
+  }
 
  private:
   const io::Value* find(std::string_view key) const {
@@ -122,15 +152,19 @@ class GgufReader {
     if (tokens == nullptr) return std::nullopt;
     if (tokens->is_array()) return static_cast<std::int64_t>(tokens->array().size());
     const io::Value* length = tokens->find("length");
-    return length != nullptr && length->is_integer() ? std::optional(length->integer()) : std::nullopt;
+    return length != nullptr && length->is_integer() ? std::optional(length->integer())
+                                                     : std::nullopt;
   }
 
-  /// Files with the absorbed form state the latent as key and value length and the heads' own in the _mla keys.
+  /// Files with the absorbed form state the latent as key and value length and the heads' own in
+  /// the _mla keys.
   void latent_attention(io::Value& config) const {
     if (!number("attention.kv_lora_rank")) return;
     const std::int64_t rope = number("rope.dimension_count").value_or(64);
-    const auto key = number("attention.key_length_mla") ? number("attention.key_length_mla") : number("attention.key_length");
-    const auto value = number("attention.value_length_mla") ? number("attention.value_length_mla") : number("attention.value_length");
+    const auto key = number("attention.key_length_mla") ? number("attention.key_length_mla")
+                                                        : number("attention.key_length");
+    const auto value = number("attention.value_length_mla") ? number("attention.value_length_mla")
+                                                            : number("attention.value_length");
     if (key) config.set("qk_nope_head_dim", *key - rope);
     config.set("qk_rope_head_dim", rope);
     if (value) config.set("v_head_dim", *value);
@@ -139,7 +173,8 @@ class GgufReader {
   /// Hybrids state a KV head count of 0 for layers without a cache; the recurrence is under ssm.*.
   void recurrent_layers(io::Value& config, const std::string& type) const {
     const bool delta = type.starts_with("qwen3");
-    const auto heads = number("ssm.time_step_rank"), inner = number("ssm.inner_size"), state = number("ssm.state_size");
+    const auto heads = number("ssm.time_step_rank"), inner = number("ssm.inner_size"),
+               state = number("ssm.state_size");
     const auto groups = number("ssm.group_count"), conv = number("ssm.conv_kernel");
     if (delta && heads && inner && state && groups && *heads > 0) {
       config.set("linear_num_value_heads", *heads);
@@ -186,7 +221,9 @@ class GgufReader {
       } else if (type == "nemotron_h" && mlp) {
         words.emplace_back(number("expert_count").value_or(0) > 1 ? "moe" : "mlp");
       } else {
-        words.emplace_back(delta ? "linear_attention" : type.starts_with("lfm2") ? "conv" : "mamba");
+        words.emplace_back(delta                      ? "linear_attention"
+                           : type.starts_with("lfm2") ? "conv"
+                                                      : "mamba");
       }
     }
     if (!zero) return;
@@ -194,7 +231,8 @@ class GgufReader {
     if (some > 0 && !mixed) config.set("num_key_value_heads", some);
     if (type == "nemotron_h" && widths != nullptr && widths->is_array()) {
       for (const io::Value& width : widths->array()) {
-        if (width.is_integer() && width.integer() > 0) config.set("intermediate_size", width.integer());
+        if (width.is_integer() && width.integer() > 0)
+          config.set("intermediate_size", width.integer());
       }
     }
   }
@@ -213,7 +251,8 @@ std::int64_t elements_of(const std::vector<io::TensorInfo>& tensors) {
 /// The type that holds most bytes: what people call the quantisation of the file.
 std::string main_type(const std::vector<io::TensorInfo>& tensors) {
   std::map<std::string, double> bytes;
-  for (const io::TensorInfo& tensor : tensors) bytes[tensor.type] += static_cast<double>(tensor.bytes);
+  for (const io::TensorInfo& tensor : tensors)
+    bytes[tensor.type] += static_cast<double>(tensor.bytes);
   std::string best;
   double most = -1;
   for (const auto& [type, size] : bytes) {
@@ -225,10 +264,12 @@ std::string main_type(const std::vector<io::TensorInfo>& tensors) {
   return best;
 }
 
-void set_sizes(Architecture& architecture, const std::vector<io::TensorInfo>& tensors, std::uint64_t bytes) {
+void set_sizes(Architecture& architecture, const std::vector<io::TensorInfo>& tensors,
+               std::uint64_t bytes) {
   architecture.dtype_name = main_type(tensors);
   if (tensors.empty()) {
-    architecture.notes.emplace_back("the file holds no tensors: weights are counted from the shape, in bf16");
+    architecture.notes.emplace_back(
+        "the file holds no tensors: weights are counted from the shape, in bf16");
     return;
   }
   architecture.weights = Format::kExact;
@@ -251,7 +292,9 @@ Result<Model> from_gguf(const std::string& path) {
   model.id = path;
   model.source = path;
   if (reader.architecture().empty()) {
-    model.architecture = only_elements(header.tensors, "the file does not name its architecture (general.architecture): only its tensors are counted");
+    model.architecture = only_elements(header.tensors,
+                                       "the file does not name its architecture "
+                                       "(general.architecture): only its tensors are counted");
     set_sizes(model.architecture, header.tensors, header.tensor_bytes);
     return model;
   }
@@ -259,11 +302,16 @@ Result<Model> from_gguf(const std::string& path) {
   if (!read) {
     if (header.tensors.empty()) {
       Error error = std::move(read).error();
-      error.why = fmt::format("the metadata of {} does not describe a model, and the file holds no tensors", quoted(reader.architecture()));
+      error.why =
+          fmt::format("the metadata of {} does not describe a model, and the file holds no tensors",
+                      quoted(reader.architecture()));
       return fail(std::move(error));
     }
-    model.architecture = only_elements(header.tensors, fmt::format("the metadata of {} does not describe its layers ({}): only its tensors are counted",
-                                                                   quoted(reader.architecture()), read.error().message));
+    model.architecture = only_elements(
+        header.tensors,
+        fmt::format(
+            "the metadata of {} does not describe its layers ({}): only its tensors are counted",
+            quoted(reader.architecture()), read.error().message));
     set_sizes(model.architecture, header.tensors, header.tensor_bytes);
     return model;
   }
@@ -271,13 +319,16 @@ Result<Model> from_gguf(const std::string& path) {
   Architecture& architecture = model.architecture;
   set_sizes(architecture, header.tensors, header.tensor_bytes);
   if (reader.prediction_layers() > 0) {
-    architecture.notes.push_back(fmt::format("the file counts {} multi-token-prediction layer(s) among its layers", reader.prediction_layers()));
+    architecture.notes.push_back(
+        fmt::format("the file counts {} multi-token-prediction layer(s) among its layers",
+                    reader.prediction_layers()));
   }
   const auto counted = static_cast<double>(count_parameters(architecture).total);
   const auto held = static_cast<double>(elements_of(header.tensors));
   if (held > 0 && (counted > 1.01 * held || counted < 0.99 * held)) {
-    architecture.notes.push_back(fmt::format("the shape makes {} parameters, the tensors hold {}: work is estimated from the shape",
-                                             si(counted, "", 4), si(held, "", 4)));
+    architecture.notes.push_back(fmt::format(
+        "the shape makes {} parameters, the tensors hold {}: work is estimated from the shape",
+        si(counted, "", 4), si(held, "", 4)));
   }
   return model;
 }
@@ -288,7 +339,8 @@ Result<Model> from_safetensors(const std::string& path) {
   model.id = path;
   model.source = path;
   const auto slash = path.rfind('/');
-  const std::string config = (slash == std::string::npos ? std::string() : path.substr(0, slash + 1)) + "config.json";
+  const std::string config =
+      (slash == std::string::npos ? std::string() : path.substr(0, slash + 1)) + "config.json";
   if (exists(config)) {
     const std::string text = PORTOLAN_TRY(read_file(config));
     model.architecture = PORTOLAN_TRY(read_config_text(text, config));
@@ -298,12 +350,14 @@ Result<Model> from_safetensors(const std::string& path) {
     if (held >= 0.9 * counted) {
       model.architecture.exact_weight_bytes = header.tensor_bytes;
     } else {
-      model.architecture.notes.push_back(fmt::format("the file holds {} of {} parameters: sizes are those of the whole model",
-                                                     si(held, "", 4), si(counted, "", 4)));
+      model.architecture.notes.push_back(
+          fmt::format("the file holds {} of {} parameters: sizes are those of the whole model",
+                      si(held, "", 4), si(counted, "", 4)));
     }
     return model;
   }
-  model.architecture = only_elements(header.tensors, "there is no config.json beside the file: only its tensors are counted");
+  model.architecture = only_elements(
+      header.tensors, "there is no config.json beside the file: only its tensors are counted");
   set_sizes(model.architecture, header.tensors, header.tensor_bytes);
   return model;
 }

@@ -38,7 +38,8 @@ class Collector {
 
   void ends(const Architecture& architecture) {
     count_ = 1;
-    Operator embedding{.kind = OpKind::kEmbedding, .name = "embedding", .weights = WeightClass::kEmbedding};
+    Operator embedding{
+        .kind = OpKind::kEmbedding, .name = "embedding", .weights = WeightClass::kEmbedding};
     embedding.n = h_;
     embedding.k = ceil_div(architecture.vocab, tp_);
     embedding.elements = 2.0 * d(h_);
@@ -78,9 +79,10 @@ class Collector {
     return a.kind == b.kind && a.name == b.name && a.n == b.n && a.k == b.k && a.heads == b.heads &&
            a.kv_heads == b.kv_heads && a.d_qk == b.d_qk && a.d_v == b.d_v && a.window == b.window &&
            a.kv_rank == b.kv_rank && a.rope_dim == b.rope_dim && a.sparse_top == b.sparse_top &&
-           a.cache_stride == b.cache_stride && a.experts == b.experts && a.top_k == b.top_k && a.sampled == b.sampled &&
-           a.scan_state_elements == b.scan_state_elements && a.elements == b.elements &&
-           a.message_elements == b.message_elements && a.causal == b.causal;
+           a.cache_stride == b.cache_stride && a.experts == b.experts && a.top_k == b.top_k &&
+           a.sampled == b.sampled && a.scan_state_elements == b.scan_state_elements &&
+           a.elements == b.elements && a.message_elements == b.message_elements &&
+           a.causal == b.causal;
   }
 
   void gemm(std::string name, WeightClass weights, std::int64_t n, std::int64_t k) {
@@ -105,10 +107,13 @@ class Collector {
 
   void indexer(const Mixer& m) {
     if (m.index_heads == 0) return;
-    // The index key and the head weights are small and replicated; the queries too, so that each rank picks the same tokens.
-    gemm("indexer queries", WeightClass::kAttention, m.index_heads * m.index_dim, m.q_rank > 0 ? m.q_rank : h_);
+    // The index key and the head weights are small and replicated; the queries too, so that each
+    // rank picks the same tokens.
+    gemm("indexer queries", WeightClass::kAttention, m.index_heads * m.index_dim,
+         m.q_rank > 0 ? m.q_rank : h_);
     const std::int64_t keys = m.compress > 0 ? 4 * m.index_dim : m.index_dim;
-    gemm("indexer key", WeightClass::kAttention, keys + (m.index_block > 0 ? 0 : m.index_heads), h_);
+    gemm("indexer key", WeightClass::kAttention, keys + (m.index_block > 0 ? 0 : m.index_heads),
+         h_);
     Operator scores{.kind = OpKind::kAttention, .name = "indexer scores"};
     scores.heads = m.index_heads;
     scores.kv_heads = 1;
@@ -119,15 +124,24 @@ class Collector {
 
   void mixer(const Mixer& m) {
     switch (m.kind) {
-      case MixerKind::kNone: break;
+      case MixerKind::kNone:
+        break;
       case MixerKind::kAttention:
-      case MixerKind::kSharedKv: attention(m); break;
-      case MixerKind::kMla: latent(m); break;
+      case MixerKind::kSharedKv:
+        attention(m);
+        break;
+      case MixerKind::kMla:
+        latent(m);
+        break;
       case MixerKind::kMamba1:
-      case MixerKind::kMamba2: return state_space(m);
-      case MixerKind::kGatedDelta: return gated_delta(m);
-      case MixerKind::kShortConv: return short_convolution(m);
-      case MixerKind::kLinear: return gemm("attention linear", WeightClass::kAttention, ceil_div(h_, tp_), h_);
+      case MixerKind::kMamba2:
+        return state_space(m);
+      case MixerKind::kGatedDelta:
+        return gated_delta(m);
+      case MixerKind::kShortConv:
+        return short_convolution(m);
+      case MixerKind::kLinear:
+        return gemm("attention linear", WeightClass::kAttention, ceil_div(h_, tp_), h_);
     }
     if (m.inner > 0) state_space(m);
     if (m.cross_heads > 0) cross_attention(m);
@@ -173,7 +187,8 @@ class Collector {
     }
   }
 
-  /// Queries and the way out; keys and values of the source are computed once per request (encoder_flop).
+  /// Queries and the way out; keys and values of the source are computed once per request
+  /// (encoder_flop).
   void cross_attention(const Mixer& m) {
     const std::int64_t a = ceil_div(m.cross_heads, tp_);
     gemm("cross attention q", WeightClass::kAttention, a * m.cross_head_dim, h_);
@@ -197,7 +212,8 @@ class Collector {
     }
     gemm("mla kv down", WeightClass::kAttention, m.kv_rank + m.rope_dim, h_);  // not split by tp
     indexer(m);
-    // In prefill the expansion of the latent; in decode the absorbed products with W_UK and W_UV: the same FLOP and weights.
+    // In prefill the expansion of the latent; in decode the absorbed products with W_UK and W_UV:
+    // the same FLOP and weights.
     gemm("mla kv up", WeightClass::kAttention, a * (m.nope_dim + m.v_head_dim), m.kv_rank);
     Operator core{.kind = OpKind::kMla, .name = "mla attention"};
     core.heads = a;
@@ -215,7 +231,8 @@ class Collector {
     const std::int64_t inner = ceil_div(m.inner, tp_), heads = ceil_div(m.ssm_heads, tp_);
     const std::int64_t groups = ceil_div(m.groups, tp_);
     const double n = d(m.state), width = d(inner);
-    Operator scan{.kind = OpKind::kScan, .name = m.kind == MixerKind::kMamba1 ? "mamba scan" : "mamba-2 scan"};
+    Operator scan{.kind = OpKind::kScan,
+                  .name = m.kind == MixerKind::kMamba1 ? "mamba scan" : "mamba-2 scan"};
     scan.scan_state_elements = 2.0 * n * width;
     if (m.kind == MixerKind::kMamba1) {
       gemm("mamba in", WeightClass::kAttention, 2 * inner, h_);
@@ -243,15 +260,19 @@ class Collector {
   void gated_delta(const Mixer& m) {
     const std::int64_t hk = ceil_div(m.key_heads, tp_), hv = ceil_div(m.value_heads, tp_);
     const std::int64_t key = hk * m.key_dim, value = hv * m.value_dim;
-    const double dk = d(m.key_dim), dv = d(m.value_dim), heads = d(hv), c = d(m.chunk > 0 ? m.chunk : 64);
+    const double dk = d(m.key_dim), dv = d(m.value_dim), heads = d(hv),
+                 c = d(m.chunk > 0 ? m.chunk : 64);
     if (m.gate_rank > 0) {
-      gemm("linear attention in", WeightClass::kAttention, 2 * key + value + 2 * m.gate_rank + hv, h_);
+      gemm("linear attention in", WeightClass::kAttention, 2 * key + value + 2 * m.gate_rank + hv,
+           h_);
       gemm("linear attention gates", WeightClass::kAttention, key + value, m.gate_rank);
     } else {
-      gemm("linear attention in", WeightClass::kAttention, 2 * key + 2 * value + (m.fixed_decay ? 0 : 2 * hv), h_);
+      gemm("linear attention in", WeightClass::kAttention,
+           2 * key + 2 * value + (m.fixed_decay ? 0 : 2 * hv), h_);
     }
     if (m.conv > 0) elementwise("convolution", 2.0 * d(2 * key + value));
-    Operator scan{.kind = OpKind::kScan, .name = m.fixed_decay ? "lightning attention" : "gated delta rule"};
+    Operator scan{.kind = OpKind::kScan,
+                  .name = m.fixed_decay ? "lightning attention" : "gated delta rule"};
     scan.scan_flop_prefill = heads * (6.0 * dk * dv + c * (3.0 * dk + 2.0 * dv));
     scan.scan_flop_decode = heads * 7.0 * dk * dv;
     scan.scan_state_elements = 2.0 * heads * dk * dv;
@@ -269,13 +290,15 @@ class Collector {
   }
 
   void experts(const Channel& c) {
-    // Expert parallelism divides the experts; what tp leaves over (tp / min(tp, ep)) divides each expert's width.
+    // Expert parallelism divides the experts; what tp leaves over (tp / min(tp, ep)) divides each
+    // expert's width.
     const std::int64_t etp = ceil_div(tp_, std::min(tp_, ep_));
     const std::int64_t width = ceil_div(c.expert_width, etp), work = c.latent > 0 ? c.latent : h_;
     gemm("router", WeightClass::kRouter, c.experts, h_);
     if (c.latent > 0) gemm("experts latent down", WeightClass::kMlp, c.latent, h_);
     if (ep_ > tp_) all_to_all("experts dispatch", c, work);
-    Operator up{.kind = OpKind::kGroupedGemm, .name = "experts up", .weights = WeightClass::kExperts};
+    Operator up{
+        .kind = OpKind::kGroupedGemm, .name = "experts up", .weights = WeightClass::kExperts};
     up.experts = ceil_div(c.experts, ep_);
     up.experts_total = c.experts;
     up.top_k = c.top_k;
@@ -310,24 +333,37 @@ class Collector {
 
 std::string_view op_name(OpKind kind) {
   switch (kind) {
-    case OpKind::kGemm: return "gemm";
-    case OpKind::kGroupedGemm: return "grouped_gemm";
-    case OpKind::kAttention: return "attention";
-    case OpKind::kMla: return "mla";
-    case OpKind::kScan: return "scan";
-    case OpKind::kElementwise: return "elementwise";
-    case OpKind::kEmbedding: return "embedding";
-    case OpKind::kAllReduce: return "all_reduce";
-    case OpKind::kAllGather: return "all_gather";
-    case OpKind::kAllToAll: return "all_to_all";
+    case OpKind::kGemm:
+      return "gemm";
+    case OpKind::kGroupedGemm:
+      return "grouped_gemm";
+    case OpKind::kAttention:
+      return "attention";
+    case OpKind::kMla:
+      return "mla";
+    case OpKind::kScan:
+      return "scan";
+    case OpKind::kElementwise:
+      return "elementwise";
+    case OpKind::kEmbedding:
+      return "embedding";
+    case OpKind::kAllReduce:
+      return "all_reduce";
+    case OpKind::kAllGather:
+      return "all_gather";
+    case OpKind::kAllToAll:
+      return "all_to_all";
   }
   return "unknown";
 }
 
-Format stored_format(const Architecture& architecture, WeightClass weights, std::optional<Format> format) {
-  const bool bulk = weights == WeightClass::kAttention || weights == WeightClass::kMlp || weights == WeightClass::kExperts;
+Format stored_format(const Architecture& architecture, WeightClass weights,
+                     std::optional<Format> format) {
+  const bool bulk = weights == WeightClass::kAttention || weights == WeightClass::kMlp ||
+                    weights == WeightClass::kExperts;
   if (format) {
-    const bool whole = *format == Format::kFp32 || *format == Format::kTf32 || *format == Format::kBf16 || *format == Format::kFp16;
+    const bool whole = *format == Format::kFp32 || *format == Format::kTf32 ||
+                       *format == Format::kBf16 || *format == Format::kFp16;
     return bulk || whole ? *format : Format::kBf16;
   }
   bool quantised = false;
@@ -351,13 +387,16 @@ Format stored_format(const Architecture& architecture, WeightClass weights, std:
       break;
     case WeightClass::kNone:
     case WeightClass::kEmbedding:
-    case WeightClass::kRouter: break;
+    case WeightClass::kRouter:
+      break;
   }
   if (own) return *own;
-  return quantised || architecture.weights == Format::kExact ? architecture.weights : architecture.unquantised;
+  return quantised || architecture.weights == Format::kExact ? architecture.weights
+                                                             : architecture.unquantised;
 }
 
-double stored_bytes_per_weight(const Architecture& architecture, WeightClass weights, std::optional<Format> format) {
+double stored_bytes_per_weight(const Architecture& architecture, WeightClass weights,
+                               std::optional<Format> format) {
   const Format stored = stored_format(architecture, weights, format);
   if (stored != Format::kExact) return bytes_per_weight(stored);
   const auto parameters = static_cast<double>(count_parameters(architecture).total);
@@ -369,7 +408,8 @@ std::vector<Operator> operators(const Architecture& architecture, const Shard& s
   Collector collector(architecture, shard);
   if (architecture.layers.empty()) {
     Operator all{.kind = OpKind::kGemm, .name = "all weights", .weights = WeightClass::kMlp};
-    all.n = ceil_div(std::max<std::int64_t>(1, count_parameters(architecture).active), std::max(1, shard.tp));
+    all.n = ceil_div(std::max<std::int64_t>(1, count_parameters(architecture).active),
+                     std::max(1, shard.tp));
     all.k = 1;
     return {all};
   }

@@ -8,8 +8,8 @@
 namespace portolan::model {
 namespace {
 
-// One default configuration per architecture class, with the number of parameters its reference implementation (transformers 5.23)
-// creates for it, correction biases of routers included.
+// One default configuration per architecture class, with the number of parameters its reference
+// implementation (transformers 5.23) creates for it, correction biases of routers included.
 TEST(ReferenceArchitectures, ParameterForParameter) {
   const std::string path = PORTOLAN_SOURCE_DIR "/tests/model/reference_architectures.jsonl";
   const auto text = read_file(path);
@@ -30,11 +30,14 @@ TEST(ReferenceArchitectures, ParameterForParameter) {
 }
 
 std::string llama(std::string_view more) {
-  return joined({R"({"model_type":"llama","hidden_size":4096,"num_hidden_layers":32,"num_attention_heads":32,"vocab_size":32000)", more, "}"});
+  return joined(
+      {R"({"model_type":"llama","hidden_size":4096,"num_hidden_layers":32,"num_attention_heads":32,"vocab_size":32000)",
+       more, "}"});
 }
 
 TEST(Traps, WindowThatIsSwitchedOff) {
-  const std::string_view config = R"({"model_type":"qwen2","hidden_size":3584,"num_hidden_layers":28,"num_attention_heads":28,
+  const std::string_view config =
+      R"({"model_type":"qwen2","hidden_size":3584,"num_hidden_layers":28,"num_attention_heads":28,
       "num_key_value_heads":4,"intermediate_size":18944,"vocab_size":152064,"sliding_window":4096,"max_window_layers":14,
       "use_sliding_window":)";
   const Architecture off = read(joined({config, "false}"})), on = read(joined({config, "true}"}));
@@ -48,7 +51,8 @@ TEST(Traps, HeadDimensionIsNotTheQuotient) {
 }
 
 TEST(Traps, NullWidthIsFourTimesTheModel) {
-  const Architecture gpt2 = read(R"({"model_type":"gpt2","n_embd":768,"n_layer":12,"n_head":12,"n_positions":1024,"vocab_size":50257,"n_inner":null})");
+  const Architecture gpt2 = read(
+      R"({"model_type":"gpt2","n_embd":768,"n_layer":12,"n_head":12,"n_positions":1024,"vocab_size":50257,"n_inner":null})");
   EXPECT_EQ(count_parameters(gpt2).total, 124'439'808);
 }
 
@@ -67,7 +71,8 @@ TEST(Traps, TrailingLayersShareTheCache) {
 
 TEST(Traps, PerLayerHeads) {
   // OpenELM-270M: heads and widths grow with depth; published as 271.5 M.
-  const Architecture model = read(R"({"model_type":"openelm","ffn_dim_divisor":256,"ffn_multipliers":[0.5,0.73,0.97,1.2,1.43,1.67,
+  const Architecture model = read(
+      R"({"model_type":"openelm","ffn_dim_divisor":256,"ffn_multipliers":[0.5,0.73,0.97,1.2,1.43,1.67,
       1.9,2.13,2.37,2.6,2.83,3.07,3.3,3.53,3.77,4.0],"head_dim":64,"max_context_length":2048,"model_dim":1280,
       "normalize_qk_projections":true,"num_kv_heads":[3,3,3,3,3,4,4,4,4,4,4,4,5,5,5,5],
       "num_query_heads":[12,12,12,12,12,16,16,16,16,16,16,16,20,20,20,20],"num_transformer_layers":16,
@@ -77,7 +82,8 @@ TEST(Traps, PerLayerHeads) {
 }
 
 TEST(Traps, VocabularyOfTheTextPart) {
-  const Architecture model = read(R"({"model_type":"llava","vocab_size":32064,"text_config":{"model_type":"llama","hidden_size":64,
+  const Architecture model = read(
+      R"({"model_type":"llava","vocab_size":32064,"text_config":{"model_type":"llama","hidden_size":64,
       "intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4}})");
   EXPECT_EQ(model.vocab, 32064);
 }
@@ -91,16 +97,20 @@ TEST(Traps, PredictionModulesStandBesideTheLayers) {
 
 TEST(Traps, RopeScalingChangesNothing) {
   const std::string scaled = llama(R"(,"rope_scaling":{"type":"yarn","factor":32})");
-  EXPECT_EQ(kv_bytes_per_token(read(scaled), 2).raw(), kv_bytes_per_token(read(llama("")), 2).raw());
+  EXPECT_EQ(kv_bytes_per_token(read(scaled), 2).raw(),
+            kv_bytes_per_token(read(llama("")), 2).raw());
 }
 
 TEST(MixtureLayers, FirstDenseStepsAndLists) {
   const auto sparse = [](std::string_view more) {
     const Architecture model = read(joined(
         {R"({"model_type":"qwen2_moe","hidden_size":64,"num_hidden_layers":6,"num_attention_heads":4,"vocab_size":100,
-        "intermediate_size":128,"num_experts":8,"num_experts_per_tok":2,"moe_intermediate_size":32)", more, "}"}));
+        "intermediate_size":128,"num_experts":8,"num_experts_per_tok":2,"moe_intermediate_size":32)",
+         more, "}"}));
     std::string pattern;
-    for (const LayerRun& run : model.layers) pattern.append(static_cast<std::size_t>(run.count), run.channel.kind == ChannelKind::kMoe ? 'E' : '-');
+    for (const LayerRun& run : model.layers)
+      pattern.append(static_cast<std::size_t>(run.count),
+                     run.channel.kind == ChannelKind::kMoe ? 'E' : '-');
     return pattern;
   };
   EXPECT_EQ(sparse(""), "EEEEEE");
@@ -108,7 +118,8 @@ TEST(MixtureLayers, FirstDenseStepsAndLists) {
   EXPECT_EQ(sparse(R"(,"mlp_only_layers":[0,5])"), "-EEEE-");
   EXPECT_EQ(sparse(R"(,"first_k_dense_replace":2)"), "--EEEE");
   EXPECT_EQ(sparse(R"(,"moe_layer_freq":[0,1,0,1,1,1])"), "-E-EEE");
-  EXPECT_EQ(sparse(R"(,"mlp_layer_types":["dense","sparse","sparse","dense","sparse","sparse"])"), "-EE-EE");
+  EXPECT_EQ(sparse(R"(,"mlp_layer_types":["dense","sparse","sparse","dense","sparse","sparse"])"),
+            "-EE-EE");
   EXPECT_EQ(sparse(R"(,"expert_layer_period":2,"expert_layer_offset":1)"), "-E-E-E");
   EXPECT_EQ(sparse(R"(,"moe_layers_enum":"3,4,5")"), "---EEE");
 }
@@ -117,7 +128,8 @@ TEST(HybridLayers, LettersWordsAndPeriods) {
   const Architecture letters = named("nemotron-h-56b");
   EXPECT_EQ(letters.layer_count(), 118);
   EXPECT_EQ(kv_bytes_per_token(letters, 2).raw(), 10 * 2 * 8 * 128 * 2);
-  const Architecture interval = read(R"({"model_type":"qwen3_next","hidden_size":2048,"num_hidden_layers":48,"num_attention_heads":16,
+  const Architecture interval = read(
+      R"({"model_type":"qwen3_next","hidden_size":2048,"num_hidden_layers":48,"num_attention_heads":16,
       "num_key_value_heads":2,"head_dim":256,"full_attention_interval":4,"linear_num_key_heads":16,"linear_num_value_heads":32,
       "linear_key_head_dim":128,"linear_value_head_dim":128,"num_experts":512,"num_experts_per_tok":10,"moe_intermediate_size":512,
       "shared_expert_intermediate_size":512,"vocab_size":151936})");
@@ -133,7 +145,8 @@ TEST(SearchedBlocks, KeepWhatTheSearchLeft) {
 }
 
 TEST(UnknownArchitecture, IsReadFromItsFieldsAndSaysSo) {
-  const Architecture model = read(R"({"model_type":"brand_new","architectures":["BrandNewForCausalLM"],"hidden_size":4096,
+  const Architecture model =
+      read(R"({"model_type":"brand_new","architectures":["BrandNewForCausalLM"],"hidden_size":4096,
       "num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,"intermediate_size":14336,"vocab_size":128256,"hidden_act":"silu"})");
   EXPECT_EQ(model.coverage, Coverage::kPartial);
   ASSERT_EQ(model.notes.size(), 1U);
@@ -142,13 +155,15 @@ TEST(UnknownArchitecture, IsReadFromItsFieldsAndSaysSo) {
 }
 
 TEST(UnknownArchitecture, AKnownClassIsEnough) {
-  const Architecture model = read(R"({"model_type":"deepseek_ref","architectures":["LlamaForCausalLM"],"hidden_size":64,"num_hidden_layers":2,
+  const Architecture model = read(
+      R"({"model_type":"deepseek_ref","architectures":["LlamaForCausalLM"],"hidden_size":64,"num_hidden_layers":2,
       "num_attention_heads":4,"vocab_size":100,"o_lora_rank":8,"o_groups":2,"q_lora_rank":8,"head_dim":16,"intermediate_size":32})");
   EXPECT_EQ(model.coverage, Coverage::kOperators);
 }
 
 TEST(PythonNumbers, InfinityIsNull) {
-  const Architecture model = read(llama(R"(,"time_step_limit":[0.0, Infinity],"x":-Infinity,"y":NaN,"z":"NaN and \" Infinity")"));
+  const Architecture model = read(llama(
+      R"(,"time_step_limit":[0.0, Infinity],"x":-Infinity,"y":NaN,"z":"NaN and \" Infinity")"));
   EXPECT_EQ(model.hidden, 4096);
 }
 

@@ -54,14 +54,16 @@ TEST(Library, EveryLineSaysTheSameScannedAndParsed) {
     if (value->find("hf_id")->is_string()) {
       EXPECT_EQ(id_of(value->find("hf_id")->string()), id);
     }
-    for (const io::Value& alias : value->find("aliases")->array()) EXPECT_EQ(id_of(alias.string()), id);
+    for (const io::Value& alias : value->find("aliases")->array())
+      EXPECT_EQ(id_of(alias.string()), id);
   }
   EXPECT_EQ(library().ids().size(), lines);
 }
 
 TEST(Library, RefusesACatalogueWithAmbiguousNames) {
-  const auto twice = Library::open("{\"id\":\"a\",\"hf_id\":null,\"aliases\":[\"x\"],\"config\":null}\n"
-                                   "{\"id\":\"b\",\"hf_id\":null,\"aliases\":[\"X\"],\"config\":null}\n");
+  const auto twice = Library::open(
+      "{\"id\":\"a\",\"hf_id\":null,\"aliases\":[\"x\"],\"config\":null}\n"
+      "{\"id\":\"b\",\"hf_id\":null,\"aliases\":[\"X\"],\"config\":null}\n");
   ASSERT_FALSE(twice.has_value());
   EXPECT_EQ(twice.error().message, "the model catalogue gives the name \"x\" twice");
   EXPECT_FALSE(Library::open("{\"name\":\"a\"}\n").has_value());
@@ -101,11 +103,14 @@ TEST_F(LibraryPaths, ReadsAFileOrItsFolder) {
 
 TEST_F(LibraryPaths, ReadsTheRecipeAndTheIndexBesideTheConfig) {
   write("config.json", std::string(kConfig));
-  write("hf_quant_config.json", R"({"producer":{"name":"modelopt"},"quantization":{"quant_algo":"FP8","exclude_modules":["lm_head"]}})");
+  write(
+      "hf_quant_config.json",
+      R"({"producer":{"name":"modelopt"},"quantization":{"quant_algo":"FP8","exclude_modules":["lm_head"]}})");
   auto model = library().find(folder_.string());
   ASSERT_TRUE(model.has_value());
   EXPECT_EQ(model->architecture.weights, Format::kFp8);
-  write("model.safetensors.index.json", R"({"metadata":{"total_size":7000000000},"weight_map":{}})");
+  write("model.safetensors.index.json",
+        R"({"metadata":{"total_size":7000000000},"weight_map":{}})");
   model = library().find(folder_.string());
   ASSERT_TRUE(model.has_value());
   EXPECT_EQ(model->architecture.exact_weight_bytes, 7'000'000'000U);

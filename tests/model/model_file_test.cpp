@@ -26,7 +26,8 @@ class ModelFile : public testing::Test {
   std::filesystem::path folder_;
 };
 
-io::GgufWriter& list_u32(io::GgufWriter& file, std::string_view key, const std::vector<std::uint32_t>& values) {
+io::GgufWriter& list_u32(io::GgufWriter& file, std::string_view key,
+                         const std::vector<std::uint32_t>& values) {
   file.string(key).u32(9).u32(4).u64(values.size());
   for (const std::uint32_t value : values) file.u32(value);
   return file;
@@ -44,7 +45,7 @@ TEST_F(ModelFile, GgufGivesArchitectureAndExactBytes) {
       .key_u32("llama.attention.head_count_kv", 8)
       .key_u32("llama.vocab_size", 128256)
       .key_u32("general.alignment", 32)
-      .tensor("output.weight", {4096, 128256}, 14, 0)            // Q6_K
+      .tensor("output.weight", {4096, 128256}, 14, 0)               // Q6_K
       .tensor("token_embd.weight", {4096, 128256}, 12, 430940160);  // Q4_K
   const std::uint64_t q6 = 4096ull * 128256 / 256 * 210, q4 = 4096ull * 128256 / 256 * 144;
   file.pad();
@@ -142,12 +143,14 @@ TEST_F(ModelFile, VocabularyOnlyGgufSaysWhatIsMissing) {
 
 std::string safetensors(const std::string& header) {
   std::string bytes(8, '\0');
-  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>((header.size() >> (8 * i)) & 0xff);
+  for (std::size_t i = 0; i < 8; ++i)
+    bytes[i] = static_cast<char>((header.size() >> (8 * i)) & 0xff);
   return bytes + header;
 }
 
 TEST_F(ModelFile, SafetensorsAloneAreCounted) {
-  const std::string header = R"({"a":{"dtype":"BF16","shape":[8,16],"data_offsets":[0,256]},"b":{"dtype":"F8_E4M3","shape":[64],"data_offsets":[256,320]}})";
+  const std::string header =
+      R"({"a":{"dtype":"BF16","shape":[8,16],"data_offsets":[0,256]},"b":{"dtype":"F8_E4M3","shape":[64],"data_offsets":[256,320]}})";
   const auto model = read_model_file(write("model.safetensors", safetensors(header), 320));
   ASSERT_TRUE(model.has_value()) << format_error(model.error());
   EXPECT_EQ(model->architecture.coverage, Coverage::kParameterCount);
@@ -156,7 +159,8 @@ TEST_F(ModelFile, SafetensorsAloneAreCounted) {
 }
 
 TEST_F(ModelFile, SafetensorsBesideAConfigKnowTheirLayers) {
-  std::ofstream(folder_ / "config.json") << R"({"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
+  std::ofstream(folder_ / "config.json")
+      << R"({"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
       "intermediate_size":8,"vocab_size":4})";
   const std::string header = R"({"a":{"dtype":"BF16","shape":[8,16],"data_offsets":[0,256]}})";
   const auto model = read_model_file(write("part.safetensors", safetensors(header), 256));

@@ -20,8 +20,13 @@ TEST(NumericFormat, BytesIncludeScales) {
 }
 
 TEST(NumericFormat, ReadsTheSpellingsOfConfigs) {
-  for (const auto& [name, format] : {std::pair{"bfloat16", Format::kBf16}, {"BF16", Format::kBf16}, {"float8_e4m3fn", Format::kFp8},
-                                     {"awq", Format::kInt4}, {"float32", Format::kFp32}, {"half", Format::kFp16}, {"nvfp4", Format::kNvfp4}}) {
+  for (const auto& [name, format] : {std::pair{"bfloat16", Format::kBf16},
+                                     {"BF16", Format::kBf16},
+                                     {"float8_e4m3fn", Format::kFp8},
+                                     {"awq", Format::kInt4},
+                                     {"float32", Format::kFp32},
+                                     {"half", Format::kFp16},
+                                     {"nvfp4", Format::kNvfp4}}) {
     const auto parsed = parse_format(name);
     ASSERT_TRUE(parsed.has_value()) << name;
     EXPECT_EQ(*parsed, format) << name;
@@ -47,7 +52,8 @@ TEST(WeightBytes, LeavesEmbeddingsAndHeadIn16Bits) {
   EXPECT_EQ(weight_bytes(llama, std::nullopt).raw(), 2.0 * 8'030'261'248);
   EXPECT_EQ(weight_bytes(llama, Format::kFp32).raw(), 4.0 * 8'030'261'248);
   const double ends = 2.0 * 128256 * 4096, norms = 65.0 * 4096;
-  EXPECT_EQ(weight_bytes(llama, Format::kFp8).raw(), 2.0 * (ends + norms) + (8'030'261'248 - ends - norms));
+  EXPECT_EQ(weight_bytes(llama, Format::kFp8).raw(),
+            2.0 * (ends + norms) + (8'030'261'248 - ends - norms));
 }
 
 TEST(WeightBytes, RuleOfThumbModelIs350GB) {

@@ -12,25 +12,28 @@ namespace portolan::model {
 namespace {
 
 const Operator* find(const std::vector<Operator>& operators, std::string_view name) {
-  const auto found = std::find_if(operators.begin(), operators.end(), [&](const Operator& op) { return op.name == name; });
+  const auto found = std::find_if(operators.begin(), operators.end(),
+                                  [&](const Operator& op) { return op.name == name; });
   return found == operators.end() ? nullptr : &*found;
 }
 
 double weights_of(const std::vector<Operator>& operators) {
   double weights = 0;
   for (const Operator& op : operators) {
-    if (op.kind == OpKind::kGemm) weights += op.count * static_cast<double>(op.n) * static_cast<double>(op.k);
+    if (op.kind == OpKind::kGemm)
+      weights += op.count * static_cast<double>(op.n) * static_cast<double>(op.k);
     if (op.kind == OpKind::kGroupedGemm) {
-      weights += op.count * static_cast<double>(op.experts) * static_cast<double>(op.n) * static_cast<double>(op.k);
+      weights += op.count * static_cast<double>(op.experts) * static_cast<double>(op.n) *
+                 static_cast<double>(op.k);
     }
   }
   return weights;
 }
 
 TEST(AttentionPairs, CausalWindowAndCache) {
-  EXPECT_EQ(attention_pairs(8, 0, 0), 36);                       // n(n+1)/2
-  EXPECT_EQ(attention_pairs(8, 0, 4), 8 * 4 - 4 * 3 / 2);        // n·w − w(w−1)/2
-  EXPECT_EQ(attention_pairs(1, 99, 0), 100);                     // a decode token attends to itself, too
+  EXPECT_EQ(attention_pairs(8, 0, 0), 36);                 // n(n+1)/2
+  EXPECT_EQ(attention_pairs(8, 0, 4), 8 * 4 - 4 * 3 / 2);  // n·w − w(w−1)/2
+  EXPECT_EQ(attention_pairs(1, 99, 0), 100);               // a decode token attends to itself, too
   EXPECT_EQ(attention_pairs(1, 99, 10), 10);
   EXPECT_EQ(attention_pairs(4, 2, 4), 3 + 4 + 4 + 4);
 }
@@ -51,10 +54,12 @@ TEST(TrainingFlopGoldens, PerToken) {
   EXPECT_NEAR(training_flop_per_token(named("deepseek-v3"), 4096).raw(), 2.504e11, 0.001e11);
 }
 
-// Absorbed decode of DeepSeek-V3: 278,528 FLOP per cached position and layer; prefill 81,920 per pair.
+// Absorbed decode of DeepSeek-V3: 278,528 FLOP per cached position and layer; prefill 81,920 per
+// pair.
 TEST(LatentAttention, AbsorbedAndExpandedForms) {
   const Architecture model = named("deepseek-v3");
-  const double step = (decode_flop_per_token(model, 2001) - decode_flop_per_token(model, 1001)).raw();
+  const double step =
+      (decode_flop_per_token(model, 2001) - decode_flop_per_token(model, 1001)).raw();
   EXPECT_EQ(step, 61 * 278'528 * 1000.0);
   const double n = 64, pairs = n * (n + 1) / 2;
   const std::vector<Operator> operators_of_model = operators(model, {});
@@ -62,7 +67,8 @@ TEST(LatentAttention, AbsorbedAndExpandedForms) {
   ASSERT_NE(core, nullptr);
   EXPECT_EQ(2 * core->heads * (core->d_qk + core->d_v), 81'920);
   const double linear = prefill_flop(model, n, 0, 1).raw() - 61 * 81'920 * pairs;
-  const double twice = prefill_flop(model, 2 * n, 0, 2).raw() - 61 * 81'920 * (2 * n * (2 * n + 1) / 2);
+  const double twice =
+      prefill_flop(model, 2 * n, 0, 2).raw() - 61 * 81'920 * (2 * n * (2 * n + 1) / 2);
   EXPECT_NEAR(twice, 2 * linear, 1);
 }
 
@@ -77,19 +83,24 @@ TEST(PrefillFlop, ChunksAddUp) {
   for (const std::string_view id : {"llama-3-8b", "gemma-3-27b", "gpt-oss-20b"}) {
     const Architecture model = named(id);
     const double whole = prefill_flop(model, 4096, 0, 1).raw();
-    const double parts = prefill_flop(model, 1024, 0, 0).raw() + prefill_flop(model, 3072, 1024, 1).raw();
+    const double parts =
+        prefill_flop(model, 1024, 0, 0).raw() + prefill_flop(model, 3072, 1024, 1).raw();
     EXPECT_NEAR(parts / whole, 1.0, 1e-12) << id;
   }
 }
 
 TEST(Operators, HoldEveryWeightOnce) {
-  for (const std::string_view id : {"llama-3-8b", "mixtral-8x7b", "deepseek-v3", "gpt-oss-120b", "qwen3.5-27b", "nemotron-h-56b",
-                                    "jamba-v0.1", "qwen3-next-80b-a3b", "gemma-3-27b", "minimax-text-01", "opt-66b"}) {
+  for (const std::string_view id :
+       {"llama-3-8b", "mixtral-8x7b", "deepseek-v3", "gpt-oss-120b", "qwen3.5-27b",
+        "nemotron-h-56b", "jamba-v0.1", "qwen3-next-80b-a3b", "gemma-3-27b", "minimax-text-01",
+        "opt-66b"}) {
     const Architecture model = named(id);
     const ParameterCount count = count_parameters(model);
-    double expected = static_cast<double>(count.attention + count.mlp + count.experts + count.router);
+    double expected =
+        static_cast<double>(count.attention + count.mlp + count.experts + count.router);
     expected += static_cast<double>(model.vocab) * static_cast<double>(model.hidden);
-    // Biases, sinks, convolutions and the small vectors of recurrences are parameters without a product.
+    // Biases, sinks, convolutions and the small vectors of recurrences are parameters without a
+    // product.
     EXPECT_NEAR(weights_of(operators(model, {})) / expected, 1.0, 0.002) << id;
   }
 }
@@ -107,7 +118,8 @@ TEST(TensorParallel, DividesHeadsAndReplicatesKeys) {
   EXPECT_EQ(find(eight, "attention qkv")->n, (8 + 2) * 128);
   EXPECT_EQ(find(eight, "attention")->kv_heads, 1);
   const std::vector<Operator> sixteen = operators(named("llama-3-70b"), {.tp = 16, .ep = 1});
-  EXPECT_EQ(find(sixteen, "attention qkv")->n, (4 + 2) * 128);  // 8 KV heads on 16 ranks: each holds one
+  EXPECT_EQ(find(sixteen, "attention qkv")->n,
+            (4 + 2) * 128);  // 8 KV heads on 16 ranks: each holds one
   ASSERT_NE(find(sixteen, "attention all-reduce"), nullptr);
   EXPECT_EQ(find(sixteen, "attention all-reduce")->count, 80);
   EXPECT_EQ(find(sixteen, "attention all-reduce")->message_elements, 8192);
@@ -122,7 +134,9 @@ TEST(TensorParallel, LatentIsNotSplit) {
 
 TEST(ExpertParallel, DividesExpertsThenWidths) {
   const Architecture model = named("deepseek-v3");
-  const auto up = [&](int tp, int ep) { return *find(operators(model, {.tp = tp, .ep = ep}), "experts up"); };
+  const auto up = [&](int tp, int ep) {
+    return *find(operators(model, {.tp = tp, .ep = ep}), "experts up");
+  };
   EXPECT_EQ(up(8, 1).experts, 256);
   EXPECT_EQ(up(8, 1).n, 2 * 2048 / 8);
   EXPECT_EQ(up(8, 8).experts, 32);
@@ -130,7 +144,8 @@ TEST(ExpertParallel, DividesExpertsThenWidths) {
   EXPECT_EQ(up(1, 32).experts, 8);
   EXPECT_EQ(up(1, 32).token_groups, 32);
   EXPECT_NE(find(operators(model, {.tp = 1, .ep = 32}), "experts dispatch"), nullptr);
-  EXPECT_EQ(find(operators(model, {.tp = 8, .ep = 8}), "experts dispatch"), nullptr);  // tokens are on every rank already
+  EXPECT_EQ(find(operators(model, {.tp = 8, .ep = 8}), "experts dispatch"),
+            nullptr);  // tokens are on every rank already
 }
 
 TEST(Operators, ParameterCountAloneIsOneProduct) {
@@ -143,7 +158,8 @@ TEST(Operators, ParameterCountAloneIsOneProduct) {
 
 TEST(SparseAttention, StopsGrowing) {
   const Architecture model = named("deepseek-v3.2");
-  const double near = decode_flop_per_token(model, 100'000).raw(), far = decode_flop_per_token(model, 200'000).raw();
+  const double near = decode_flop_per_token(model, 100'000).raw(),
+               far = decode_flop_per_token(model, 200'000).raw();
   // Beyond 2,048 tokens only the indexer's scores grow: 2·64·128 per token and layer.
   EXPECT_EQ(far - near, 61.0 * 2 * 64 * 128 * 100'000);
 }
