@@ -40,6 +40,11 @@ std::vector<const Value*> items_of(const Value& object, std::string_view verb) {
   if (result == nullptr) return out;
   const std::string_view key = items_key(verb);
   const Value* list = key.empty() ? nullptr : result->find(key);
+  // --stats, --engines and --prices answer with another list; the first one stays empty then.
+  for (std::string_view other : {"spread", "engines", "prices"}) {
+    if (list == nullptr || !list->is_array() || !list->array().empty()) break;
+    if (const Value* instead = result->find(other)) list = instead;
+  }
   if (list != nullptr && list->is_array()) {
     for (const Value& item : list->array()) out.push_back(&item);
   } else if (key.empty()) {
