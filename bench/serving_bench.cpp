@@ -8,11 +8,15 @@ namespace portolan {
 namespace {
 
 const cost::StepModel& step() {
-  static const cost::StepModel model = cost::StepModel::compile(parts::llama_70b(), parts::machine(parts::h100(), 8), {.tp = 4}, cost::default_engine()).value();
+  static const cost::StepModel model =
+      cost::StepModel::compile(parts::llama_70b(), parts::machine(parts::h100(), 8), {.tp = 4},
+                               cost::default_engine())
+          .value();
   return model;
 }
 constexpr serving::Workload kWork{.input_tokens = 1000, .output_tokens = 300};
-constexpr serving::EngineLimits kLimits{.max_sequences = 256, .max_batched_tokens = 8192, .kv_sequences = 200};
+constexpr serving::EngineLimits kLimits{
+    .max_sequences = 256, .max_batched_tokens = 8192, .kv_sequences = 200};
 
 void equilibrium(benchmark::State& state) {
   double rate = 0.5;
@@ -25,7 +29,8 @@ void rate_within_objective(benchmark::State& state) {
   double limit = 0.03;
   for (auto _ : state) {
     limit = limit > 0.06 ? 0.03 : limit * 1.01;
-    benchmark::DoNotOptimize(serving::sustained_rate(step(), kWork, kLimits, {.ttft_p95 = Seconds(1.0), .tpot_p95 = Seconds(limit)}, 0.8));
+    benchmark::DoNotOptimize(serving::sustained_rate(
+        step(), kWork, kLimits, {.ttft_p95 = Seconds(1.0), .tpot_p95 = Seconds(limit)}, 0.8));
   }
   state.SetItemsProcessed(state.iterations());
 }

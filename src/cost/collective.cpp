@@ -1,5 +1,5 @@
-// Collectives by link kind (cost-model.md §7): the measured bus bandwidth of switched links, what PCIe hosts really
-// give, meshes, tori, and the network between nodes.
+// Collectives by link kind (cost-model.md §7): the measured bus bandwidth of switched links, what
+// PCIe hosts really give, meshes, tori, and the network between nodes.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -22,20 +22,23 @@ double at_ranks(const double (&table)[3], double ranks) {
 
 // PCIe x16, one way, by generation.
 constexpr std::array kPcie = {0.0, 4e9, 8e9, 16e9, 32e9, 64e9, 128e9};
-// Bus bandwidth over the link rate at 2, 4, 8 accelerators (section 7.2, 7.4). From generation 5 on: RTX PRO 6000 boxes
-// (one root per pair, peer to peer). Before: L40S, dual socket, through the host. Interval x/÷ 2.5.
+// Bus bandwidth over the link rate at 2, 4, 8 accelerators (section 7.2, 7.4). From generation 5
+// on: RTX PRO 6000 boxes (one root per pair, peer to peer). Before: L40S, dual socket, through the
+// host. Interval x/÷ 2.5.
 constexpr double kPcieNew[3] = {0.53, 0.40, 0.38};
 constexpr double kPcieOld[3] = {0.38, 0.18, 0.066};
-constexpr double kPcieFloor = 6e-6;       // at 2 ranks, doubling with the ranks: 6, 12, 24 us measured
-constexpr double kBridgeShare = 0.73;     // as a switched pair
-constexpr double kMeshShare = 0.70;       // RCCL rings on a full mesh; unverified
-constexpr double kTorusShare = 0.80;      // unverified
+constexpr double kPcieFloor = 6e-6;    // at 2 ranks, doubling with the ranks: 6, 12, 24 us measured
+constexpr double kBridgeShare = 0.73;  // as a switched pair
+constexpr double kMeshShare = 0.70;    // RCCL rings on a full mesh; unverified
+constexpr double kTorusShare = 0.80;   // unverified
 constexpr double kMeshFloor = 12e-6, kTorusFloor = 10e-6, kBridgeFloor = 5e-6;
-// Protocol steps between the floor and full bandwidth: c · log2(1 + S/S0), c by rank (H100 and B200 vLLM tables).
+// Protocol steps between the floor and full bandwidth: c · log2(1 + S/S0), c by rank (H100 and B200
+// vLLM tables).
 constexpr double kProtocolStep = 0.3e-6, kProtocolSize = 16384;
-constexpr double kNetworkHop = 10e-6;     // RDMA message between nodes (aiconfigurator p2p latency 10 us)
-constexpr double kSocketHop = 35e-6;      // without RDMA; unverified
-constexpr double kPointFloor = 5e-6;      // within a node
+constexpr double kNetworkHop =
+    10e-6;  // RDMA message between nodes (aiconfigurator p2p latency 10 us)
+constexpr double kSocketHop = 35e-6;  // without RDMA; unverified
+constexpr double kPointFloor = 5e-6;  // within a node
 
 struct Intra {
   double busbw = 0, floor = 0;
@@ -49,7 +52,8 @@ double pcie_rate(const hardware::Accelerator& a) {
 Intra pcie(const Machine& machine, double ranks) {
   const hardware::Accelerator& a = *machine.node.accelerator;
   const bool recent = a.pcie_generation.value_or(4) >= 5;
-  return {pcie_rate(a) * at_ranks(recent ? kPcieNew : kPcieOld, ranks), kPcieFloor * std::max(1.0, ranks / 2.0)};
+  return {pcie_rate(a) * at_ranks(recent ? kPcieNew : kPcieOld, ranks),
+          kPcieFloor * std::max(1.0, ranks / 2.0)};
 }
 
 Intra intra(const Machine& machine, CollectiveKind kind, double ranks) {
@@ -58,13 +62,19 @@ Intra intra(const Machine& machine, CollectiveKind kind, double ranks) {
   switch (link > 0 ? node.link : LinkKind::kNone) {
     case LinkKind::kSwitched: {
       const LinkShares& shares = switched_shares(node.accelerator->architecture);
-      const double spread = 0.55 + 0.15 * std::log2(std::min(8.0, std::max(2.0, ranks)));  // NCCL floors grow with the ring
+      const double spread =
+          0.55 +
+          0.15 * std::log2(std::min(8.0, std::max(2.0, ranks)));  // NCCL floors grow with the ring
       switch (kind) {
-        case CollectiveKind::kAllReduce: return {link * at_ranks(shares.all_reduce, ranks), shares.all_reduce_floor_us * 1e-6};
+        case CollectiveKind::kAllReduce:
+          return {link * at_ranks(shares.all_reduce, ranks), shares.all_reduce_floor_us * 1e-6};
         case CollectiveKind::kAllGather:
-        case CollectiveKind::kReduceScatter: return {link * at_ranks(shares.all_gather, ranks), shares.floor_us * spread * 1e-6};
-        case CollectiveKind::kAllToAll: return {link * at_ranks(shares.all_to_all, ranks), shares.floor_us * spread * 1e-6};
-        case CollectiveKind::kPointToPoint: return {link * shares.all_gather[2], kPointFloor};
+        case CollectiveKind::kReduceScatter:
+          return {link * at_ranks(shares.all_gather, ranks), shares.floor_us * spread * 1e-6};
+        case CollectiveKind::kAllToAll:
+          return {link * at_ranks(shares.all_to_all, ranks), shares.floor_us * spread * 1e-6};
+        case CollectiveKind::kPointToPoint:
+          return {link * shares.all_gather[2], kPointFloor};
       }
       break;
     }
@@ -74,16 +84,23 @@ Intra intra(const Machine& machine, CollectiveKind kind, double ranks) {
     case LinkKind::kMesh: {
       // The stated rate is the sum over all peers; a group of g uses g - 1 of them, a pair one.
       // In NVIDIA's cube meshes (P100, V100) each accelerator has four neighbours.
-      const double peers = node.accelerator->vendor == "nvidia" ? 4.0 : static_cast<double>(std::max<std::int64_t>(2, node.link_domain)) - 1.0;
-      const double used = kind == CollectiveKind::kPointToPoint ? 1.0 : std::min(peers, ranks - 1.0);
+      const double peers =
+          node.accelerator->vendor == "nvidia"
+              ? 4.0
+              : static_cast<double>(std::max<std::int64_t>(2, node.link_domain)) - 1.0;
+      const double used =
+          kind == CollectiveKind::kPointToPoint ? 1.0 : std::min(peers, ranks - 1.0);
       return {link / peers * used * kMeshShare, kMeshFloor};
     }
     case LinkKind::kTorus: {
-      // The stated rate is the sum over the axes; a group of two uses one link of one axis, one of 16 all of them.
-      const double used = kind == CollectiveKind::kPointToPoint ? 0.25 : std::min(1.0, 0.25 * std::log2(ranks));
+      // The stated rate is the sum over the axes; a group of two uses one link of one axis, one of
+      // 16 all of them.
+      const double used =
+          kind == CollectiveKind::kPointToPoint ? 0.25 : std::min(1.0, 0.25 * std::log2(ranks));
       return {link * used * kTorusShare, kTorusFloor};
     }
-    case LinkKind::kNone: break;
+    case LinkKind::kNone:
+      break;
   }
   return pcie(machine, ranks);
 }
@@ -91,11 +108,14 @@ Intra intra(const Machine& machine, CollectiveKind kind, double ranks) {
 /// Bytes on the busiest link over message bytes.
 double volume(CollectiveKind kind, double ranks) {
   switch (kind) {
-    case CollectiveKind::kAllReduce: return 2.0 * (ranks - 1.0) / ranks;
+    case CollectiveKind::kAllReduce:
+      return 2.0 * (ranks - 1.0) / ranks;
     case CollectiveKind::kAllGather:
     case CollectiveKind::kReduceScatter:
-    case CollectiveKind::kAllToAll: return (ranks - 1.0) / ranks;
-    case CollectiveKind::kPointToPoint: return 1.0;
+    case CollectiveKind::kAllToAll:
+      return (ranks - 1.0) / ranks;
+    case CollectiveKind::kPointToPoint:
+      return 1.0;
   }
   return 1.0;
 }
@@ -103,21 +123,30 @@ double volume(CollectiveKind kind, double ranks) {
 double inside(const Machine& machine, CollectiveKind kind, double bytes, double ranks) {
   if (ranks <= 1.0) return 0.0;
   const Intra link = intra(machine, kind, ranks);
-  const double steps = kind == CollectiveKind::kPointToPoint ? 0.0 : kProtocolStep * std::log2(ranks) * std::log2(1.0 + bytes / kProtocolSize);
+  const double steps =
+      kind == CollectiveKind::kPointToPoint
+          ? 0.0
+          : kProtocolStep * std::log2(ranks) * std::log2(1.0 + bytes / kProtocolSize);
   return link.floor + steps + bytes * volume(kind, ranks) / link.busbw;
 }
 
 double between(const Machine& machine, CollectiveKind kind, double bytes, double nodes) {
-  const double hop = machine.node.network.rdma.value_or(machine.node.network.per_accelerator.has_value()) ? kNetworkHop : kSocketHop;
-  const double hops = kind == CollectiveKind::kPointToPoint ? 1.0 : kind == CollectiveKind::kAllReduce ? 2.0 * std::log2(nodes) : std::log2(nodes);
+  const double hop =
+      machine.node.network.rdma.value_or(machine.node.network.per_accelerator.has_value())
+          ? kNetworkHop
+          : kSocketHop;
+  const double hops = kind == CollectiveKind::kPointToPoint ? 1.0
+                      : kind == CollectiveKind::kAllReduce  ? 2.0 * std::log2(nodes)
+                                                            : std::log2(nodes);
   return hop * std::max(1.0, hops) + bytes * volume(kind, nodes) / machine.network.raw();
 }
 
-/// Accelerators that talk at link speed. A rack-scale domain (NVL72, a torus) reaches over nodes; eight or fewer is one
-/// box, and two rented boxes never share it.
+/// Accelerators that talk at link speed. A rack-scale domain (NVL72, a torus) reaches over nodes;
+/// eight or fewer is one box, and two rented boxes never share it.
 std::int64_t reach_of(const Machine& machine, std::int64_t ranks_per_node) {
   constexpr std::int64_t kBox = 8;
-  const bool rack = machine.node.link_domain > kBox && (machine.node.link == LinkKind::kSwitched || machine.node.link == LinkKind::kTorus);
+  const bool rack = machine.node.link_domain > kBox && (machine.node.link == LinkKind::kSwitched ||
+                                                        machine.node.link == LinkKind::kTorus);
   return std::max<std::int64_t>({1, ranks_per_node, rack ? machine.node.link_domain : 1});
 }
 
@@ -125,10 +154,12 @@ std::int64_t reach_of(const Machine& machine, std::int64_t ranks_per_node) {
 
 BytesPerSecond link_bandwidth(const Machine& machine, std::int64_t ranks) {
   if (ranks <= 1) return BytesPerSecond(0.0);
-  return BytesPerSecond(intra(machine, CollectiveKind::kAllReduce, static_cast<double>(ranks)).busbw);
+  return BytesPerSecond(
+      intra(machine, CollectiveKind::kAllReduce, static_cast<double>(ranks)).busbw);
 }
 
-Seconds collective_time(const Machine& machine, CollectiveKind kind, Bytes message, std::int64_t ranks, std::int64_t ranks_per_node) {
+Seconds collective_time(const Machine& machine, CollectiveKind kind, Bytes message,
+                        std::int64_t ranks, std::int64_t ranks_per_node) {
   const double bytes = message.raw();
   if (ranks <= 1 || bytes <= 0) return Seconds(0.0);
   const std::int64_t reach = reach_of(machine, ranks_per_node);
@@ -138,15 +169,18 @@ Seconds collective_time(const Machine& machine, CollectiveKind kind, Bytes messa
   switch (kind) {
     case CollectiveKind::kAllReduce:
       // Reduce-scatter in the node, a ring of S/q per rail between nodes, all-gather in the node.
-      return Seconds(inside(machine, CollectiveKind::kReduceScatter, bytes, q) + between(machine, kind, bytes / q, nodes) +
+      return Seconds(inside(machine, CollectiveKind::kReduceScatter, bytes, q) +
+                     between(machine, kind, bytes / q, nodes) +
                      inside(machine, CollectiveKind::kAllGather, bytes, q));
     case CollectiveKind::kAllGather:
     case CollectiveKind::kReduceScatter:
       return Seconds(inside(machine, kind, bytes, q) + between(machine, kind, bytes / q, nodes));
     case CollectiveKind::kAllToAll:
       // Two levels: S (g - q)/g leaves the node, the rest stays.
-      return Seconds(inside(machine, kind, bytes * q / g, q) + between(machine, CollectiveKind::kPointToPoint, bytes * (g - q) / g, nodes));
-    case CollectiveKind::kPointToPoint: return Seconds(between(machine, kind, bytes, nodes));
+      return Seconds(inside(machine, kind, bytes * q / g, q) +
+                     between(machine, CollectiveKind::kPointToPoint, bytes * (g - q) / g, nodes));
+    case CollectiveKind::kPointToPoint:
+      return Seconds(between(machine, kind, bytes, nodes));
   }
   return Seconds(0.0);
 }

@@ -13,8 +13,11 @@ const EngineOverhead& default_engine() {
       .after_decode = Seconds(0.777e-3),
       .per_output_token = Seconds(45.9e-6),
       .async_scheduling = true,
-      .source = "inference-sim (BLIS) fit of vLLM 0.15.1 on H100; its front end of 15.56 ms stands for front end and the step in "
-                "flight, which async scheduling adds on its own: with that step the same public rows leave 4 to 9 ms",
+      .source =
+          "inference-sim (BLIS) fit of vLLM 0.15.1 on H100; its front end of 15.56 ms stands for "
+          "front end and the step in "
+          "flight, which async scheduling adds on its own: with that step the same public rows "
+          "leave 4 to 9 ms",
       .date = "2026-06-01"};
   return engine;
 }

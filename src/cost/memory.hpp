@@ -1,4 +1,5 @@
-// Memory of an inference replica per accelerator: weights, KV cache by architecture, recurrent state, activations, engine overhead.
+// Memory of an inference replica per accelerator: weights, KV cache by architecture, recurrent
+// state, activations, engine overhead.
 #pragma once
 
 #include <cstdint>
@@ -12,36 +13,48 @@ namespace portolan::cost {
 /// All per accelerator, of the fullest rank (largest pipeline stage).
 struct MemoryLayout {
   Bytes weights{0};
-  Bytes kv_per_token{0};        // before any window is full
+  Bytes kv_per_token{0};  // before any window is full
   Bytes state_per_sequence{0};
-  Bytes activations{0};         // at the largest batched token count
-  Bytes overhead{0};            // CUDA context, NCCL, graphs, allocator slack
-  Bytes capacity{0};            // what the driver reports × utilisation limit
+  Bytes activations{0};  // at the largest batched token count
+  Bytes overhead{0};     // CUDA context, NCCL, graphs, allocator slack
+  Bytes capacity{0};     // what the driver reports × utilisation limit
   [[nodiscard]] Bytes fixed() const { return weights + activations + overhead; }
   [[nodiscard]] Bytes left_for_sequences() const { return capacity - fixed(); }
 };
 
 struct MemoryLimits {
-  double utilisation = 0.90;              // share of the device's memory the engine may use
+  double utilisation = 0.90;  // share of the device's memory the engine may use
   double max_batched_tokens = 8192;
   double max_sequences = 256;
 };
 
-MemoryLayout memory_layout(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment, const MemoryLimits& limits);
+MemoryLayout memory_layout(const model::Architecture& architecture, const Machine& machine,
+                           const Deployment& deployment, const MemoryLimits& limits);
 /// KV and state bytes per accelerator of one sequence of `tokens` tokens (windows respected).
-Bytes sequence_bytes(const model::Architecture& architecture, const Deployment& deployment, double tokens);
-/// No sequence needs memory (encoders), or no context is too long (windows and recurrent state only).
-inline constexpr std::int64_t kUnlimitedSequences = std::int64_t{1} << 30, kUnlimitedContext = std::int64_t{1} << 40;
+Bytes sequence_bytes(const model::Architecture& architecture, const Deployment& deployment,
+                     double tokens);
+/// No sequence needs memory (encoders), or no context is too long (windows and recurrent state
+/// only).
+inline constexpr std::int64_t kUnlimitedSequences = std::int64_t{1} << 30,
+                              kUnlimitedContext = std::int64_t{1} << 40;
 /// Sequences of `tokens` tokens that fit; 0 when the weights alone do not.
-std::int64_t max_sequences(const model::Architecture& architecture, const MemoryLayout& layout, const Deployment& deployment, double tokens);
-/// Longest context of `sequences` sequences that fits; 0 when none does, the model's maximum is not applied.
-std::int64_t max_context(const model::Architecture& architecture, const MemoryLayout& layout, const Deployment& deployment, std::int64_t sequences);
+std::int64_t max_sequences(const model::Architecture& architecture, const MemoryLayout& layout,
+                           const Deployment& deployment, double tokens);
+/// Longest context of `sequences` sequences that fits; 0 when none does, the model's maximum is not
+/// applied.
+std::int64_t max_context(const model::Architecture& architecture, const MemoryLayout& layout,
+                         const Deployment& deployment, std::int64_t sequences);
 
-/// Whole-instance parts for `estimate`: weights, activations and overhead summed over the accelerators (replicated parts counted as often
-/// as they are held); KV cache and state as the architecture needs them, once.
-struct InstanceMemory { Bytes weights{0}, kv{0}, state{0}, activations{0}, overhead{0}; [[nodiscard]] Bytes total() const { return weights + kv + state + activations + overhead; } };
+/// Whole-instance parts for `estimate`: weights, activations and overhead summed over the
+/// accelerators (replicated parts counted as often as they are held); KV cache and state as the
+/// architecture needs them, once.
+struct InstanceMemory {
+  Bytes weights{0}, kv{0}, state{0}, activations{0}, overhead{0};
+  [[nodiscard]] Bytes total() const { return weights + kv + state + activations + overhead; }
+};
 
-InstanceMemory instance_memory(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment,
-                               const MemoryLimits& limits, std::int64_t sequences, double context);
+InstanceMemory instance_memory(const model::Architecture& architecture, const Machine& machine,
+                               const Deployment& deployment, const MemoryLimits& limits,
+                               std::int64_t sequences, double context);
 
 }  // namespace portolan::cost

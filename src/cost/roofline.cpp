@@ -22,7 +22,8 @@ constexpr double kScanFloors = 4;    // kernels of one chunked scan
 constexpr double kUpdateFloors = 3;  // split and gating, normalisation, state update
 // Sequences rise in blocks of this many queries and keys (section 6.5).
 constexpr double kAttentionBlock = 128;
-// MLA decode, H100 and B200 tables: share of bandwidth at long context; its floor over plain decode.
+// MLA decode, H100 and B200 tables: share of bandwidth at long context; its floor over plain
+// decode.
 constexpr double kLatentShare = 0.76;
 constexpr double kLatentFloor = 1.25;
 // The attention knee is fixed so that a query needs square roots only.
@@ -42,10 +43,12 @@ double p_norm(double a, double b, double p) {
   return high * std::pow(1.0 + std::pow(ratio, p), 1.0 / p);
 }
 
-/// Expected value of max(1, ceil(x)) when x varies a little from step to step: x + 1/2 for large x, 1 at one, smooth between.
+/// Expected value of max(1, ceil(x)) when x varies a little from step to step: x + 1/2 for large x,
+/// 1 at one, smooth between.
 double soft_ceil(double x) { return x <= 1.0 ? 1.0 : x + 0.5 * (1.0 - 1.0 / x); }
 
-/// Padded work over useful work of the best tile (section 6.3); times m, so that it is defined for m -> 0.
+/// Padded work over useful work of the best tile (section 6.3); times m, so that it is defined for
+/// m -> 0.
 double padded_rows(const Machine& machine, double m, double n) {
   static constexpr std::array kTiles = {64.0, 128.0, 256.0};
   double best = 0;
@@ -53,7 +56,10 @@ double padded_rows(const Machine& machine, double m, double n) {
     const double row_tiles = soft_ceil(m / rows);
     for (const double columns : kTiles) {
       const double tiles = row_tiles * std::ceil(n / columns);
-      const double waves = machine.multiprocessors > 0 ? soft_ceil(tiles / machine.multiprocessors) * machine.multiprocessors : tiles;
+      const double waves =
+          machine.multiprocessors > 0
+              ? soft_ceil(tiles / machine.multiprocessors) * machine.multiprocessors
+              : tiles;
       const double padded = waves * rows * columns / n;
       if (best == 0 || padded < best) best = padded;
     }
@@ -65,7 +71,8 @@ double padded_rows(const Machine& machine, double m, double n) {
 KernelTime finish(const Machine& machine, KernelTime t, double peak, double knee) {
   const double ideal = std::max(peak > 0 ? t.flop / peak : 0.0, t.bytes / machine.bandwidth.raw());
   t.seconds = std::max(p_norm(t.compute, t.memory, knee), ideal) + t.floor;
-  t.active = std::max(peak > 0 ? t.flop / peak : 0.0, kMemoryPowerShare * t.bytes / machine.bandwidth.raw());
+  t.active = std::max(peak > 0 ? t.flop / peak : 0.0,
+                      kMemoryPowerShare * t.bytes / machine.bandwidth.raw());
   return t;
 }
 
@@ -96,12 +103,14 @@ double attended(const model::Operator& op, double context) {
 model::Compute compute_on(const Machine& machine, model::Format format) {
   const model::Compute own = model::compute_of(format);
   if (machine.rate(own).peak.raw() > 0) return own;
-  if (own == model::Compute::kTf32 && machine.rate(model::Compute::kFp32).peak.raw() > 0) return model::Compute::kFp32;
+  if (own == model::Compute::kTf32 && machine.rate(model::Compute::kFp32).peak.raw() > 0)
+    return model::Compute::kFp32;
   if (own == model::Compute::kFp32 || own == model::Compute::kTf32) return own;
   return model::Compute::kBf16;
 }
 
-Linear linear_on(const Machine& machine, double n, double k, model::Format format, double weight_bytes) {
+Linear linear_on(const Machine& machine, double n, double k, model::Format format,
+                 double weight_bytes) {
   Linear linear{.n = n, .k = k};
   linear.compute = compute_on(machine, format);
   linear.weight_bytes = weight_bytes >= 0 ? weight_bytes : model::bytes_per_weight(format);
@@ -116,14 +125,17 @@ KernelTime gemm_time(const Machine& machine, const Linear& linear, double m) {
   constexpr double kOutputBytes = 2.0;  // activations between operators are 16 bit
   KernelTime t;
   t.flop = 2.0 * m * linear.n * linear.k;
-  t.bytes = linear.input_bytes * m * linear.k + linear.weight_bytes * linear.n * linear.k + kOutputBytes * m * linear.n;
+  t.bytes = linear.input_bytes * m * linear.k + linear.weight_bytes * linear.n * linear.k +
+            kOutputBytes * m * linear.n;
   const double padding = std::pow(padded_rows(machine, m, linear.n) / m, machine.wave_exponent);
-  t.compute = t.flop * padding * (1.0 + machine.short_k / linear.k) / attainable(machine, linear.compute);
+  t.compute =
+      t.flop * padding * (1.0 + machine.short_k / linear.k) / attainable(machine, linear.compute);
   const double share = machine.bandwidth_efficiency * machine.bandwidth.raw();
   t.memory = t.bytes / share;
   t.floor = machine.launch.raw();
   if (linear.quantises_input) {
-    // A kernel of its own that reads 16 bit and writes 8 or 4 (section 6.2: the term max(t_q0, 3mk/(e_q W))).
+    // A kernel of its own that reads 16 bit and writes 8 or 4 (section 6.2: the term max(t_q0,
+    // 3mk/(e_q W))).
     const double pass = m * linear.k * (2.0 + linear.input_bytes);
     t.bytes += pass;
     t.floor += std::max(machine.launch.raw(), pass / (kElementwiseShare * machine.bandwidth.raw()));
@@ -134,19 +146,24 @@ KernelTime gemm_time(const Machine& machine, const Linear& linear, double m) {
 KernelTime grouped_time(const Machine& machine, const Experts& experts, double tokens) {
   if (tokens <= 0 || experts.experts_total <= 0) return {};
   const double fed = tokens * experts.token_groups;
-  const double touched = model::expected_experts(experts.experts, experts.top_k * experts.experts / experts.experts_total, fed);
+  const double touched = model::expected_experts(
+      experts.experts, experts.top_k * experts.experts / experts.experts_total, fed);
   const double rows = fed * experts.top_k * experts.experts / experts.experts_total;
   const Linear& one = experts.linear;
   const GroupedShares shares = grouped_shares(experts.format, one.compute);
-  // Section 6.7: the fullest of ep ranks under power_law_1.01 routing, medians 1.05, 1.12, 1.16 at 1, 4, 8 ranks. On one
-  // rank only the tiles are uneven; the bytes are those of the experts touched.
+  // Section 6.7: the fullest of ep ranks under power_law_1.01 routing, medians 1.05, 1.12, 1.16 at
+  // 1, 4, 8 ranks. On one rank only the tiles are uneven; the bytes are those of the experts
+  // touched.
   const double ranks = std::max(1.0, experts.experts_total / std::max(1.0, experts.experts));
   const double skew = 1.05 + 0.037 * std::log2(ranks), byte_skew = 1.0 + 0.037 * std::log2(ranks);
   KernelTime t;
   t.flop = 2.0 * rows * one.n * one.k;
-  t.bytes = touched * one.weight_bytes * one.n * one.k + rows * (one.input_bytes * one.k + 2.0 * one.n);
-  t.compute = skew * t.flop / (machine.rate(one.compute).peak.raw() * shares.compute * machine.rate(one.compute).efficiency /
-                               std::max(0.01, machine.rate(model::Compute::kBf16).efficiency));
+  t.bytes =
+      touched * one.weight_bytes * one.n * one.k + rows * (one.input_bytes * one.k + 2.0 * one.n);
+  t.compute = skew * t.flop /
+              (machine.rate(one.compute).peak.raw() * shares.compute *
+               machine.rate(one.compute).efficiency /
+               std::max(0.01, machine.rate(model::Compute::kBf16).efficiency));
   t.memory = byte_skew * t.bytes / (shares.bandwidth * machine.bandwidth.raw());
   t.floor = shares.floor_us * 1e-6 * machine.launch.raw() / 2.6e-6;
   return finish(machine, t, machine.rate(one.compute).peak.raw(), kGroupedKnee);
@@ -170,7 +187,8 @@ KernelTime elementwise_time(const Machine& machine, double bytes) {
   return finish(machine, t, 0, 1);
 }
 
-KernelTime prefill_attention_time(const Machine& machine, const model::Operator& op, double kv_bytes, double requests, double tokens, double cached) {
+KernelTime prefill_attention_time(const Machine& machine, const model::Operator& op,
+                                  double kv_bytes, double requests, double tokens, double cached) {
   if (requests <= 0 || tokens <= 0) return {};
   KernelTime t;
   const double heads = d(op.heads), context = cached + tokens;
@@ -184,7 +202,8 @@ KernelTime prefill_attention_time(const Machine& machine, const model::Operator&
   const double block = std::min(kAttentionBlock, tokens);
   pairs += op.causal ? tokens * block / 2.0 * (window > 0.0 && context > window ? 2.0 : 1.0) : 0.0;
   double work = requests * 2.0 * heads * width * pairs / stride;
-  double kv_elements = op.kind == model::OpKind::kMla ? d(op.kv_rank + op.rope_dim) : d(op.kv_heads) * width;
+  double kv_elements =
+      op.kind == model::OpKind::kMla ? d(op.kv_rank + op.rope_dim) : d(op.kv_heads) * width;
   double element_bytes = kv_bytes;
   if (op.d_v == 0) element_bytes = 1.0;  // index keys are fp8 in every engine
   const double seen = window > 0.0 && !op.sparse_top ? std::min(context, window + tokens) : context;
@@ -209,13 +228,15 @@ KernelTime prefill_attention_time(const Machine& machine, const model::Operator&
   return finish_attention(machine, t);
 }
 
-KernelTime decode_attention_time(const Machine& machine, const model::Operator& op, double kv_bytes, double requests, double context) {
+KernelTime decode_attention_time(const Machine& machine, const model::Operator& op, double kv_bytes,
+                                 double requests, double context) {
   if (requests <= 0) return {};
   KernelTime t;
   const double heads = d(op.heads), seen = attended(op, context);
   double element_bytes = kv_bytes, share = machine.decode_attention, floor = 1.0;
   double flop_per_pair = 2.0 * heads * d(op.d_qk + op.d_v);
-  double kv_elements = d(op.kv_heads) * d(op.d_qk + op.d_v), io_elements = heads * d(op.d_qk + op.d_v);
+  double kv_elements = d(op.kv_heads) * d(op.d_qk + op.d_v),
+         io_elements = heads * d(op.d_qk + op.d_v);
   if (op.kind == model::OpKind::kMla) {
     flop_per_pair = 2.0 * heads * d(2 * op.kv_rank + op.rope_dim);
     kv_elements = d(op.kv_rank + op.rope_dim);

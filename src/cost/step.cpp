@@ -1,11 +1,11 @@
 #include "cost/step.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "cost/roofline.hpp"
 #include "cost/step_price.hpp"
@@ -17,64 +17,90 @@ namespace {
 using model::OpKind;
 
 constexpr int kOctaves = 16;
-// Steps per octave as powers of two: finer from 32 to 2,048 tokens, where products turn from memory to compute bound.
+// Steps per octave as powers of two: finer from 32 to 2,048 tokens, where products turn from memory
+// to compute bound.
 constexpr std::array<int, kOctaves> kStepBits = {1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2};
 constexpr std::array<std::size_t, kOctaves + 1> kOffsets = [] {
   std::array<std::size_t, kOctaves + 1> offsets{};
-  for (std::size_t e = 0; e < kOctaves; ++e) offsets[e + 1] = offsets[e] + (std::size_t{1} << kStepBits[e]);
+  for (std::size_t e = 0; e < kOctaves; ++e)
+    offsets[e + 1] = offsets[e] + (std::size_t{1} << kStepBits[e]);
   return offsets;
 }();
 constexpr double kLastKnot = 65536.0;
 
 Error infeasible(std::string why, std::string message, std::string hint = {}) {
-  Error error{.code = ErrorCode::kInfeasible, .message = std::move(message), .where = {}, .why = std::move(why), .hint = std::move(hint), .also = {}};
+  Error error{.code = ErrorCode::kInfeasible,
+              .message = std::move(message),
+              .where = {},
+              .why = std::move(why),
+              .hint = std::move(hint),
+              .also = {}};
   return error;
 }
 
 /// The first thing that does not divide, or nullopt.
-std::optional<Error> layout_problem(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment) {
+std::optional<Error> layout_problem(const model::Architecture& architecture, const Machine& machine,
+                                    const Deployment& deployment) {
   const std::int64_t tp = deployment.tp, pp = deployment.pp, ep = deployment.ep;
-  if (tp < 1 || pp < 1 || ep < 1) return infeasible("constraint", fmt::format("parallel degrees must be at least 1, got tp {}, pp {}, ep {}", tp, pp, ep));
+  if (tp < 1 || pp < 1 || ep < 1)
+    return infeasible(
+        "constraint",
+        fmt::format("parallel degrees must be at least 1, got tp {}, pp {}, ep {}", tp, pp, ep));
   if (pp > std::max<std::int64_t>(1, architecture.layer_count())) {
-    return infeasible("constraint", fmt::format("pp {} exceeds the {} layers of the model", pp, architecture.layer_count()));
+    return infeasible("constraint", fmt::format("pp {} exceeds the {} layers of the model", pp,
+                                                architecture.layer_count()));
   }
   const auto divides = [&](std::int64_t heads, std::string_view what) -> std::optional<Error> {
     if (heads % tp == 0) return std::nullopt;
-    return infeasible("constraint", fmt::format("tp {} does not divide the {} {}", tp, heads, what));
+    return infeasible("constraint",
+                      fmt::format("tp {} does not divide the {} {}", tp, heads, what));
   };
   for (const model::LayerRun& run : architecture.layers) {
     const model::Mixer& m = run.mixer;
     if (auto error = divides(m.heads, "attention heads")) return error;
     if (auto error = divides(m.value_heads, "linear-attention heads")) return error;
     if (auto error = divides(m.ssm_heads, "state-space heads")) return error;
-    if (m.kind == model::MixerKind::kAttention && m.kv_heads > 0 && m.kv_heads % tp != 0 && tp % m.kv_heads != 0) {
-      return infeasible("constraint", fmt::format("tp {} and the {} key-value heads do not divide one another", tp, m.kv_heads));
+    if (m.kind == model::MixerKind::kAttention && m.kv_heads > 0 && m.kv_heads % tp != 0 &&
+        tp % m.kv_heads != 0) {
+      return infeasible("constraint",
+                        fmt::format("tp {} and the {} key-value heads do not divide one another",
+                                    tp, m.kv_heads));
     }
     const model::Channel& c = run.channel;
     if (c.kind == model::ChannelKind::kMoe && ep > 1 && c.experts % ep != 0) {
-      return infeasible("constraint", fmt::format("ep {} does not divide the {} experts", ep, c.experts));
+      return infeasible("constraint",
+                        fmt::format("ep {} does not divide the {} experts", ep, c.experts));
     }
   }
   if (ep > tp ? ep % tp != 0 : tp % ep != 0) {
-    return infeasible("constraint", fmt::format("ep {} and tp {} do not divide one another", ep, tp));
+    return infeasible("constraint",
+                      fmt::format("ep {} and tp {} do not divide one another", ep, tp));
   }
-  const std::int64_t fast = machine.node.link == hardware::LinkKind::kSwitched || machine.node.link == hardware::LinkKind::kTorus
+  const std::int64_t fast = machine.node.link == hardware::LinkKind::kSwitched ||
+                                    machine.node.link == hardware::LinkKind::kTorus
                                 ? std::max(machine.node.count, machine.node.link_domain)
                                 : machine.node.count;
   if (tp > fast && !machine.node.network.rdma.value_or(false)) {
-    return infeasible("interconnect",
-                      fmt::format("tp {} spans nodes of {} accelerators without an RDMA network", tp, machine.node.count),
-                      fmt::format("use tp {} and pipeline parallelism between nodes", machine.node.count));
+    return infeasible(
+        "interconnect",
+        fmt::format("tp {} spans nodes of {} accelerators without an RDMA network", tp,
+                    machine.node.count),
+        fmt::format("use tp {} and pipeline parallelism between nodes", machine.node.count));
   }
   return std::nullopt;
 }
 
-/// An architecture that is only partly known lowers the confidence by one tier, one known by its size alone to the last.
+/// An architecture that is only partly known lowers the confidence by one tier, one known by its
+/// size alone to the last.
 Tier lowered(Tier tier, model::Coverage coverage) {
   switch (coverage) {
-    case model::Coverage::kOperators: return tier;
-    case model::Coverage::kPartial: return static_cast<Tier>(std::min(static_cast<int>(tier) + 1, static_cast<int>(Tier::kDatasheet)));
-    case model::Coverage::kParameterCount: return Tier::kParameterCount;
+    case model::Coverage::kOperators:
+      return tier;
+    case model::Coverage::kPartial:
+      return static_cast<Tier>(
+          std::min(static_cast<int>(tier) + 1, static_cast<int>(Tier::kDatasheet)));
+    case model::Coverage::kParameterCount:
+      return Tier::kParameterCount;
   }
   return tier;
 }
@@ -83,10 +109,14 @@ Tier lowered(Tier tier, model::Coverage coverage) {
 
 std::string_view bound_name(Bound bound) {
   switch (bound) {
-    case Bound::kCompute: return "compute";
-    case Bound::kMemory: return "memory";
-    case Bound::kCommunication: return "communication";
-    case Bound::kOverhead: return "overhead";
+    case Bound::kCompute:
+      return "compute";
+    case Bound::kMemory:
+      return "memory";
+    case Bound::kCommunication:
+      return "communication";
+    case Bound::kOverhead:
+      return "overhead";
   }
   return "unknown";
 }
@@ -104,7 +134,9 @@ void StepModel::Row::add(double count, const KernelTime& t) {
 double StepModel::Table::knot(std::size_t index) {
   for (std::size_t e = 0; e < kOctaves; ++e) {
     if (index < kOffsets[e + 1]) {
-      return std::ldexp(1.0 + static_cast<double>(index - kOffsets[e]) / static_cast<double>(1 << kStepBits[e]), static_cast<int>(e));
+      return std::ldexp(
+          1.0 + static_cast<double>(index - kOffsets[e]) / static_cast<double>(1 << kStepBits[e]),
+          static_cast<int>(e));
     }
   }
   return kLastKnot;
@@ -115,7 +147,8 @@ void StepModel::Table::add_to(Row& sum, double tokens) const {
   double scale = 1;
   if (tokens >= kLastKnot) {  // linear from the last knot on
     scale = tokens / kLastKnot;
-    for (std::size_t i = 0; i < sum.seconds.size(); ++i) sum.seconds[i] += scale * rows[kKnots - 1].seconds[i];
+    for (std::size_t i = 0; i < sum.seconds.size(); ++i)
+      sum.seconds[i] += scale * rows[kKnots - 1].seconds[i];
     return;
   }
   const auto bits = std::bit_cast<std::uint64_t>(std::max(1.0, tokens));
@@ -123,15 +156,20 @@ void StepModel::Table::add_to(Row& sum, double tokens) const {
   const int shift = 52 - kStepBits[octave];
   const std::uint64_t mantissa = bits & ((std::uint64_t{1} << 52) - 1);
   const std::size_t index = kOffsets[octave] + static_cast<std::size_t>(mantissa >> shift);
-  const double share = std::ldexp(static_cast<double>(mantissa & ((std::uint64_t{1} << shift) - 1)), -shift);
+  const double share =
+      std::ldexp(static_cast<double>(mantissa & ((std::uint64_t{1} << shift) - 1)), -shift);
   const Row &low = rows[index], &high = rows[index + 1];
-  for (std::size_t i = 0; i < sum.seconds.size(); ++i) sum.seconds[i] += low.seconds[i] + share * (high.seconds[i] - low.seconds[i]);
+  for (std::size_t i = 0; i < sum.seconds.size(); ++i)
+    sum.seconds[i] += low.seconds[i] + share * (high.seconds[i] - low.seconds[i]);
 }
 
-Result<StepModel> StepModel::compile(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment,
+Result<StepModel> StepModel::compile(const model::Architecture& architecture,
+                                     const Machine& machine, const Deployment& deployment,
                                      const EngineOverhead& engine) {
-  if (auto problem = layout_problem(architecture, machine, deployment)) return fail(std::move(*problem));
-  const std::optional<model::Format> format = deployment.own_format ? std::nullopt : std::optional(deployment.weights);
+  if (auto problem = layout_problem(architecture, machine, deployment))
+    return fail(std::move(*problem));
+  const std::optional<model::Format> format =
+      deployment.own_format ? std::nullopt : std::optional(deployment.weights);
   StepModel step;
   step.machine_ = machine;
   step.machine_.tier = lowered(machine.tier, architecture.coverage);
@@ -146,25 +184,33 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture, co
     const model::Format stored = model::stored_format(architecture, op.weights, format);
     if (op.weights != model::WeightClass::kNone && !supports(machine, stored)) {
       return fail(infeasible("precision_unsupported",
-                             fmt::format("accelerator \"{}\" has no {} arithmetic", machine.node.accelerator->id, model::format_name(stored)),
+                             fmt::format("accelerator \"{}\" has no {} arithmetic",
+                                         machine.node.accelerator->id, model::format_name(stored)),
                              "choose bf16, or an accelerator that has it"));
     }
     step.formats_.push_back(stored);
     step.weight_bytes_.push_back(model::stored_bytes_per_weight(architecture, op.weights, format));
-    if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) step.closed_.push_back(i);
+    if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan)
+      step.closed_.push_back(i);
   }
-  const std::int64_t layers = std::max<std::int64_t>(1, architecture.layer_count()), pp = deployment.pp;
+  const std::int64_t layers = std::max<std::int64_t>(1, architecture.layer_count()),
+                     pp = deployment.pp;
   // Engines put the layers that do not divide on stages without the head.
   step.share_with_head_ = static_cast<double>(layers / pp) / step.layer_count_;
-  step.share_without_ = static_cast<double>(layers % pp == 0 ? layers / pp : layers / pp + 1) / step.layer_count_;
+  step.share_without_ =
+      static_cast<double>(layers % pp == 0 ? layers / pp : layers / pp + 1) / step.layer_count_;
   const std::int64_t per_node = std::max<std::int64_t>(1, machine.node.count);
-  step.crossings_ = std::clamp<std::int64_t>((deployment.accelerators() + per_node - 1) / per_node - 1, 0, pp - 1);
+  step.crossings_ = std::clamp<std::int64_t>(
+      (deployment.accelerators() + per_node - 1) / per_node - 1, 0, pp - 1);
 
   for (std::size_t i = 0; i < step.operators_.size(); ++i) {
     const model::Operator& op = step.operators_[i];
     if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) {
-      for (std::size_t k = 0; k < Table::kKnots && architecture.causal && architecture.lm_head; ++k) {
-        step.layers_.rows[k].add(op.count, cache_write_time(machine, op, deployment.kv_bytes_per_element, Table::knot(k)));
+      for (std::size_t k = 0; k < Table::kKnots && architecture.causal && architecture.lm_head;
+           ++k) {
+        step.layers_.rows[k].add(
+            op.count,
+            cache_write_time(machine, op, deployment.kv_bytes_per_element, Table::knot(k)));
       }
       continue;
     }
@@ -177,7 +223,8 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture, co
       row.seconds[4] += op.count * priced.kernel.active;
     }
   }
-  step.vocabulary_ = architecture.lm_head && architecture.causal ? static_cast<double>(architecture.vocab) : 0.0;
+  step.vocabulary_ =
+      architecture.lm_head && architecture.causal ? static_cast<double>(architecture.vocab) : 0.0;
   for (std::size_t k = 0; k < Table::kKnots && step.vocabulary_ > 0; ++k) {
     step.head_.rows[k].add(1.0, sampler_time(machine, step.vocabulary_, Table::knot(k)));
   }
@@ -190,11 +237,13 @@ StepTime StepModel::time(const Batch& batch) const {
   if (tokens <= 0) return result;
   Row body, head;
   layers_.add_to(body, tokens);
-  const double chunk = batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
+  const double chunk =
+      batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
   for (const std::size_t i : closed_) {
     const model::Operator& op = operators_[i];
     const KernelTime decode = decode_time(machine_, op, deployment_.kv_bytes_per_element, batch);
-    const KernelTime prefill = prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
+    const KernelTime prefill =
+        prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
     body.add(op.count, decode);
     body.add(op.count, prefill);
   }
@@ -222,8 +271,11 @@ StepTime StepModel::time(const Batch& batch) const {
   const double host = visible_host(engine_, busy, layer_count_, batch);
   result.by_bound[3] += Seconds(host);
   result.total = Seconds(busy + host);
-  result.stage = pp == 1 ? result.total
-                         : Seconds(std::max(share_with_head_ * body_sum + head_sum, share_without_ * body_sum) + hop + host / pp);
+  result.stage =
+      pp == 1
+          ? result.total
+          : Seconds(std::max(share_with_head_ * body_sum + head_sum, share_without_ * body_sum) +
+                    hop + host / pp);
   return result;
 }
 
@@ -234,11 +286,14 @@ std::optional<Joules> StepModel::energy(const Batch& batch, const StepTime& time
   Row row;
   if (tokens > 0) {
     layers_.add_to(row, tokens);
-    const double chunk = batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
+    const double chunk =
+        batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
     for (const std::size_t i : closed_) {
       const model::Operator& op = operators_[i];
-      row.seconds[4] += op.count * (decode_time(machine_, op, deployment_.kv_bytes_per_element, batch).active +
-                                    prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk).active);
+      row.seconds[4] +=
+          op.count *
+          (decode_time(machine_, op, deployment_.kv_bytes_per_element, batch).active +
+           prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk).active);
     }
     Row head;
     if (batch.sampled > 0) head_.add_to(head, batch.sampled);
@@ -257,12 +312,14 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
   std::vector<OperatorTime> list;
   const double tokens = batch.decode_requests + batch.prefill_tokens;
   if (tokens <= 0) return list;
-  const double chunk = batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
+  const double chunk =
+      batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
   double busy = 0;
   const auto add = [&](std::string name, double count, const KernelTime& t, Bound bound) {
     if (t.seconds <= 0) return;
     busy += count * t.seconds;
-    list.push_back({std::move(name), count, Flop(count * t.flop), Bytes(count * t.bytes), Seconds(count * t.seconds), bound});
+    list.push_back({std::move(name), count, Flop(count * t.flop), Bytes(count * t.bytes),
+                    Seconds(count * t.seconds), bound});
   };
   const auto bound_of = [](const KernelTime& t) {
     if (t.floor > 0.5 * t.seconds) return Bound::kOverhead;
@@ -273,19 +330,25 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) {
       const KernelTime decode = decode_time(machine_, op, deployment_.kv_bytes_per_element, batch);
       add(op.name + " (decode)", op.count, decode, bound_of(decode));
-      const KernelTime prefill = prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
+      const KernelTime prefill =
+          prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
       add(op.name + " (prefill)", op.count, prefill, bound_of(prefill));
-      const KernelTime write = vocabulary_ > 0 ? cache_write_time(machine_, op, deployment_.kv_bytes_per_element, std::max(1.0, tokens)) : KernelTime{};
+      const KernelTime write =
+          vocabulary_ > 0 ? cache_write_time(machine_, op, deployment_.kv_bytes_per_element,
+                                             std::max(1.0, tokens))
+                          : KernelTime{};
       add("cache write", op.count, write, bound_of(write));
       continue;
     }
     const TokenPrice price(machine_, op, formats_[i], weight_bytes_[i], deployment_);
     if (!op.sampled) {
       const Priced priced = price(std::max(1.0, tokens));
-      add(op.name, op.count, priced.kernel, priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
+      add(op.name, op.count, priced.kernel,
+          priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
     } else if (batch.sampled > 0) {
       const Priced priced = price(std::max(1.0, batch.sampled));
-      add(op.name, op.count * std::min(1.0, batch.sampled), priced.kernel, priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
+      add(op.name, op.count * std::min(1.0, batch.sampled), priced.kernel,
+          priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
     }
   }
   if (vocabulary_ > 0 && batch.sampled > 0) {

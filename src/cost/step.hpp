@@ -1,5 +1,5 @@
-// Time and energy of one step of an inference engine on given hardware, compiled once per (model, machine, deployment) into tables
-// so that a query costs nanoseconds and allocates nothing.
+// Time and energy of one step of an inference engine on given hardware, compiled once per (model,
+// machine, deployment) into tables so that a query costs nanoseconds and allocates nothing.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ struct KernelTime;
 struct Deployment {
   int tp = 1, pp = 1, ep = 1;
   model::Format weights = model::Format::kBf16;
-  bool own_format = true;            // keep the checkpoint's own mixed formats; `weights` then names the bulk
+  bool own_format = true;  // keep the checkpoint's own mixed formats; `weights` then names the bulk
   double kv_bytes_per_element = 2;
   [[nodiscard]] int accelerators() const { return tp * pp; }
 };
@@ -43,37 +43,51 @@ enum class Bound : std::uint8_t { kCompute, kMemory, kCommunication, kOverhead }
 std::string_view bound_name(Bound bound);
 
 struct StepTime {
-  Seconds total{0};                       // latency of one step through all pipeline stages
-  Seconds stage{0};                       // slowest stage: one over this is the step rate when the pipeline is full
-  std::array<Seconds, 4> by_bound{};      // shares of `total` by Bound
+  Seconds total{0};  // latency of one step through all pipeline stages
+  Seconds stage{0};  // slowest stage: one over this is the step rate when the pipeline is full
+  std::array<Seconds, 4> by_bound{};  // shares of `total` by Bound
   [[nodiscard]] Bound bound() const;
 };
 
-/// Host overhead of an engine (cost-model.md §11.2): per step, per layer, per request. Named and sourced, never hidden.
+/// Host overhead of an engine (cost-model.md §11.2): per step, per layer, per request. Named and
+/// sourced, never hidden.
 struct EngineOverhead {
-  std::string engine;                    // "vllm-0.15"
+  std::string engine;  // "vllm-0.15"
   Seconds per_step{0}, per_layer{0}, per_request{0};
   Seconds front_end{0}, after_decode{0}, per_output_token{0};
-  bool async_scheduling = true;          // the next step is composed while the current one runs: only max(0, host - accelerator) shows
+  /// The next step is composed while the current one runs: launching the layers shows only where it
+  /// takes longer than the accelerator, and an arrival waits for one step more.
+  bool async_scheduling = true;
   std::string source, date;
 };
 const EngineOverhead& default_engine();
 
 class StepModel {
  public:
-  /// Errors: infeasible with the reason in the message (tp does not divide the heads, experts not divisible, format unsupported …);
-  /// `code` is kInfeasible and `why` names the closed-set reason of contract.md ("precision_unsupported", "interconnect", "engine_unsupported").
-  static Result<StepModel> compile(const model::Architecture& architecture, const Machine& machine, const Deployment& deployment,
-                                   const EngineOverhead& engine);
+  /// Errors: infeasible with the reason in the message (tp does not divide the heads, experts not
+  /// divisible, format unsupported …); `code` is kInfeasible and `why` names the closed-set reason
+  /// of contract.md ("precision_unsupported", "interconnect", "engine_unsupported").
+  static Result<StepModel> compile(const model::Architecture& architecture, const Machine& machine,
+                                   const Deployment& deployment, const EngineOverhead& engine);
 
-  [[nodiscard]] StepTime time(const Batch& batch) const;      // allocates nothing
-  /// All accelerators of the replica, one step; nullopt when the board power of the accelerator is unknown.
+  [[nodiscard]] StepTime time(const Batch& batch) const;  // allocates nothing
+  /// All accelerators of the replica, one step; nullopt when the board power of the accelerator is
+  /// unknown.
   [[nodiscard]] std::optional<Joules> energy(const Batch& batch, const StepTime& time) const;
-  /// Exact (not tabulated) evaluation, operator by operator: the reference for the tables and the source of --explain. FLOP, bytes and
-  /// seconds are of all `count` executions on one rank; the seconds add up to StepTime::total.
-  struct OperatorTime { std::string name; double count = 0; Flop flop{0}; Bytes bytes{0}; Seconds seconds{0}; Bound bound = Bound::kMemory; };
+  /// Exact (not tabulated) evaluation, operator by operator: the reference for the tables and the
+  /// source of --explain. FLOP, bytes and seconds are of all `count` executions on one rank; the
+  /// seconds add up to StepTime::total.
+  struct OperatorTime {
+    std::string name;
+    double count = 0;
+    Flop flop{0};
+    Bytes bytes{0};
+    Seconds seconds{0};
+    Bound bound = Bound::kMemory;
+  };
   [[nodiscard]] std::vector<OperatorTime> breakdown(const Batch& batch) const;
-  /// The machine compiled for; its tier and band are lowered where the architecture is not wholly known.
+  /// The machine compiled for; its tier and band are lowered where the architecture is not wholly
+  /// known.
   [[nodiscard]] const Machine& machine() const { return machine_; }
   [[nodiscard]] const Deployment& deployment() const { return deployment_; }
   [[nodiscard]] const EngineOverhead& engine() const { return engine_; }
@@ -100,15 +114,17 @@ class StepModel {
   Deployment deployment_;
   EngineOverhead engine_;
   std::vector<model::Operator> operators_;
-  std::vector<double> weight_bytes_;          // per element, by operator
-  std::vector<model::Format> formats_;        // by operator
-  std::vector<std::size_t> closed_;           // operators that depend on more than the number of tokens
-  Table layers_, head_;                       // over tokens of the step, over sampled positions
+  std::vector<double> weight_bytes_;    // per element, by operator
+  std::vector<model::Format> formats_;  // by operator
+  std::vector<std::size_t> closed_;     // operators that depend on more than the number of tokens
+  Table layers_, head_;                 // over tokens of the step, over sampled positions
   double hidden_ = 0;
   double layer_count_ = 0;
-  double vocabulary_ = 0;                     // 0: nothing is sampled and nothing cached (encoders)
-  double share_with_head_ = 1, share_without_ = 1;  // of the layers on the stage that has the head, and on the largest other
-  std::int64_t crossings_ = 0;                // pipeline boundaries between nodes
+  double vocabulary_ = 0;  // 0: nothing is sampled and nothing cached (encoders)
+  double share_with_head_ = 1,
+         share_without_ =
+             1;  // of the layers on the stage that has the head, and on the largest other
+  std::int64_t crossings_ = 0;  // pipeline boundaries between nodes
 };
 
 }  // namespace portolan::cost

@@ -1,4 +1,5 @@
-// Prices of single operators inside a step, shared by the tables and the exact evaluation; private to this room.
+// Prices of single operators inside a step, shared by the tables and the exact evaluation; private
+// to this room.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +11,8 @@
 
 namespace portolan::cost {
 
-// Cost-model section 12: idle 0.15-0.2 of the board limit where not measured (floors seen: H200 0.18, B200 0.24, GB200 0.18).
+// Cost-model section 12: idle 0.15-0.2 of the board limit where not measured (floors seen: H200
+// 0.18, B200 0.24, GB200 0.18).
 inline constexpr double kIdleShare = 0.18;
 
 struct Priced {
@@ -22,7 +24,8 @@ struct Priced {
 /// One operator whose time depends on the number of tokens (or sampled positions) alone.
 class TokenPrice {
  public:
-  TokenPrice(const Machine& machine, const model::Operator& op, model::Format format, double weight_bytes, const Deployment& deployment);
+  TokenPrice(const Machine& machine, const model::Operator& op, model::Format format,
+             double weight_bytes, const Deployment& deployment);
   [[nodiscard]] Priced operator()(double tokens) const;
 
  private:
@@ -33,23 +36,31 @@ class TokenPrice {
   model::Format format_ = model::Format::kBf16;
 };
 
-KernelTime decode_time(const Machine& machine, const model::Operator& op, double kv_bytes, const Batch& batch);
-KernelTime prefill_time(const Machine& machine, const model::Operator& op, double kv_bytes, const Batch& batch, double chunk);
+KernelTime decode_time(const Machine& machine, const model::Operator& op, double kv_bytes,
+                       const Batch& batch);
+KernelTime prefill_time(const Machine& machine, const model::Operator& op, double kv_bytes,
+                        const Batch& batch, double chunk);
 
 /// Sends of hidden state and residual between pipeline stages.
 struct PipelineHops {
   double sum = 0, slowest = 0;
 };
-PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens, const Deployment& deployment, std::int64_t crossings);
+PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens,
+                           const Deployment& deployment, std::int64_t crossings);
 
-/// Writing the new keys and values (or latents) of `tokens` tokens into the cache, one kernel per layer.
-KernelTime cache_write_time(const Machine& machine, const model::Operator& op, double kv_bytes, double tokens);
+/// Writing the new keys and values (or latents) of `tokens` tokens into the cache, one kernel per
+/// layer.
+KernelTime cache_write_time(const Machine& machine, const model::Operator& op, double kv_bytes,
+                            double tokens);
 
-/// Host time that the accelerator does not hide (cost-model.md §11.2): input preparation and sampling output show in every
-/// step; launching the layers runs ahead of the accelerator and shows only where it is the longer of the two.
+/// Host time that the accelerator does not hide (cost-model.md §11.2): input preparation and
+/// sampling output show in every step; launching the layers runs ahead of the accelerator and shows
+/// only where it is the longer of the two.
 double visible_host(const EngineOverhead& engine, double busy, double layers, const Batch& batch);
 
-/// P = idle + (limit - idle) · active share (cost-model.md §12), over all accelerators of the replica.
-Joules replica_energy(Watts limit, double active, const StepTime& time, const Deployment& deployment);
+/// P = idle + (limit - idle) · active share (cost-model.md §12), over all accelerators of the
+/// replica.
+Joules replica_energy(Watts limit, double active, const StepTime& time,
+                      const Deployment& deployment);
 
 }  // namespace portolan::cost

@@ -1,4 +1,5 @@
-// Counts allocations, to prove that a query makes none; alone in its file so that no call is inlined.
+// Counts allocations, to prove that a query makes none; alone in its file so that no call is
+// inlined.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>

@@ -12,7 +12,8 @@ constexpr auto kAllReduce = CollectiveKind::kAllReduce;
 
 double bus(const Machine& m, double bytes, std::int64_t ranks) {
   const double g = static_cast<double>(ranks);
-  return bytes * 2 * (g - 1) / g / collective_time(m, kAllReduce, Bytes(bytes), ranks, ranks).raw() / 1e9;
+  return bytes * 2 * (g - 1) / g /
+         collective_time(m, kAllReduce, Bytes(bytes), ranks, ranks).raw() / 1e9;
 }
 
 TEST(Collective, OneRankOrNoBytesCostNothing) {
@@ -49,16 +50,30 @@ TEST(Collective, PcieBoxesAreFarBelowTheLink) {
 // 1 GB point to point at 50 GB/s attainable in one direction is 20 ms: neither halved nor doubled.
 TEST(Collective, DirectionConvention) {
   hardware::Node node = parts::node(parts::h100(), 8);
-  node.network = {.fabric = "RDMA", .per_accelerator = BytesPerSecond(62.5e9), .rdma = true, .source = {}, .date = {}};
+  node.network = {.fabric = "RDMA",
+                  .per_accelerator = BytesPerSecond(62.5e9),
+                  .rdma = true,
+                  .source = {},
+                  .date = {}};
   const Machine m = make_machine(node).value();
   ASSERT_NEAR(m.network.raw(), 50e9, 1);  // 62.5 at the NIC share of 0.8
-  const double t = collective_time(m, CollectiveKind::kPointToPoint, Bytes(1e9), 2, 1).in(kMillisecond);
+  const double t =
+      collective_time(m, CollectiveKind::kPointToPoint, Bytes(1e9), 2, 1).in(kMillisecond);
   EXPECT_GT(t, 20.0);
   EXPECT_NEAR(t, 20.0, 0.05);
 }
 
 TEST(Collective, BridgeServesPairsOnly) {
-  hardware::Accelerator a = parts::accelerator({.id = "a100-pcie-80gb", .architecture = "ampere", .memory_type = "HBM2e", .memory_bytes = 85e9, .bandwidth_gbs = 1935, .bf16 = 312, .link = hardware::LinkKind::kBridge, .link_gbs = 300, .domain = 2, .pcie = 4});
+  hardware::Accelerator a = parts::accelerator({.id = "a100-pcie-80gb",
+                                                .architecture = "ampere",
+                                                .memory_type = "HBM2e",
+                                                .memory_bytes = 85e9,
+                                                .bandwidth_gbs = 1935,
+                                                .bf16 = 312,
+                                                .link = hardware::LinkKind::kBridge,
+                                                .link_gbs = 300,
+                                                .domain = 2,
+                                                .pcie = 4});
   const Machine m = parts::machine(a, 4);
   EXPECT_GT(link_bandwidth(m, 2).in(kGBPerSecond), 150);
   EXPECT_LT(link_bandwidth(m, 4).in(kGBPerSecond), 10);
@@ -72,11 +87,13 @@ TEST(Collective, MeshPairsHaveOneLink) {
 
 TEST(Collective, BoxesDoNotShareTheirSwitchButRacksDo) {
   const Machine box = parts::machine(parts::h100(), 8);
-  EXPECT_GT(collective_time(box, kAllReduce, Bytes(1e8), 16, 8).raw(), 5 * collective_time(box, kAllReduce, Bytes(1e8), 8, 8).raw());
+  EXPECT_GT(collective_time(box, kAllReduce, Bytes(1e8), 16, 8).raw(),
+            5 * collective_time(box, kAllReduce, Bytes(1e8), 8, 8).raw());
   hardware::Node rack = parts::node(parts::b200(), 4);
   rack.link_domain = 72;
   const Machine m = make_machine(rack).value();
-  EXPECT_LT(collective_time(m, kAllReduce, Bytes(1e8), 16, 4).raw(), 1.5 * collective_time(m, kAllReduce, Bytes(1e8), 8, 8).raw());
+  EXPECT_LT(collective_time(m, kAllReduce, Bytes(1e8), 16, 4).raw(),
+            1.5 * collective_time(m, kAllReduce, Bytes(1e8), 8, 8).raw());
 }
 
 RC_GTEST_PROP(CollectiveLaw, MoreBytesNeverFaster, ()) {
@@ -85,7 +102,8 @@ RC_GTEST_PROP(CollectiveLaw, MoreBytesNeverFaster, ()) {
   const auto kind = static_cast<CollectiveKind>(*rc::gen::inRange(0, 5));
   for (const hardware::Accelerator* a : {&parts::h100(), &parts::l40s(), &parts::mi300x()}) {
     const Machine m = parts::machine(*a, 8);
-    RC_ASSERT(collective_time(m, kind, Bytes(bytes * 1.01), ranks, 8).raw() >= collective_time(m, kind, Bytes(bytes), ranks, 8).raw());
+    RC_ASSERT(collective_time(m, kind, Bytes(bytes * 1.01), ranks, 8).raw() >=
+              collective_time(m, kind, Bytes(bytes), ranks, 8).raw());
   }
 }
 
@@ -100,7 +118,8 @@ RC_GTEST_PROP(CollectiveLaw, FasterLinkNeverSlower, ()) {
   node.network.per_accelerator = BytesPerSecond(25e9 * scale);
   const Machine fast = make_machine(node).value();
   for (int kind = 0; kind < 5; ++kind) {
-    RC_ASSERT(collective_time(fast, static_cast<CollectiveKind>(kind), bytes, ranks, 8).raw() <= collective_time(slow, static_cast<CollectiveKind>(kind), bytes, ranks, 8).raw());
+    RC_ASSERT(collective_time(fast, static_cast<CollectiveKind>(kind), bytes, ranks, 8).raw() <=
+              collective_time(slow, static_cast<CollectiveKind>(kind), bytes, ranks, 8).raw());
   }
 }
 

@@ -1,4 +1,5 @@
-// Every accelerator of the embedded tables answers for every model shape, or says what is unknown about it.
+// Every accelerator of the embedded tables answers for every model shape, or says what is unknown
+// about it.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -22,13 +23,16 @@ TEST(Coverage, EveryAcceleratorHasATimeOrAReason) {
       continue;
     }
     ++answered;
-    for (const model::Architecture& architecture : {parts::llama_8b(), parts::mixtral_8x7b(), parts::gpt_oss_20b(), parts::qwen3_30b_a3b()}) {
+    for (const model::Architecture& architecture :
+         {parts::llama_8b(), parts::mixtral_8x7b(), parts::gpt_oss_20b(), parts::qwen3_30b_a3b()}) {
       for (const int tp : {1, 2, 4}) {
         const auto step = StepModel::compile(architecture, *machine, {.tp = tp}, default_engine());
         ASSERT_TRUE(step) << a.id << ": " << step.error().message;
         double before = 0;
         for (const double requests : {1.0, 16.0, 256.0}) {
-          const double t = step->time({.decode_requests = requests, .decode_context = 1000, .sampled = requests}).total.raw();
+          const double t =
+              step->time({.decode_requests = requests, .decode_context = 1000, .sampled = requests})
+                  .total.raw();
           EXPECT_TRUE(std::isfinite(t)) << a.id;
           EXPECT_GT(t, before) << a.id;
           before = t;

@@ -26,7 +26,13 @@ TEST(Machine, FamilySharesWhereNothingWasMeasured) {
 }
 
 TEST(Machine, UnknownVendorTakesTheDatasheetTierAtNineTenths) {
-  hardware::Accelerator a = parts::accelerator({.id = "x1", .architecture = "x", .memory_bytes = 64e9, .bandwidth_gbs = 2000, .bf16 = 400, .fp8 = 800, .vendor = "x"});
+  hardware::Accelerator a = parts::accelerator({.id = "x1",
+                                                .architecture = "x",
+                                                .memory_bytes = 64e9,
+                                                .bandwidth_gbs = 2000,
+                                                .bf16 = 400,
+                                                .fp8 = 800,
+                                                .vendor = "x"});
   const Machine m = parts::machine(a);
   EXPECT_EQ(m.tier, Tier::kDatasheet);
   EXPECT_NEAR(m.rate(Compute::kBf16).efficiency, 0.675, 1e-9);
@@ -41,7 +47,8 @@ TEST(Machine, MemoryKindSeparatesBlackwellBoards) {
 }
 
 TEST(Machine, NeedsBandwidthAndARate) {
-  const hardware::Accelerator a = parts::accelerator({.id = "empty", .bandwidth_gbs = 0, .bf16 = 10});
+  const hardware::Accelerator a =
+      parts::accelerator({.id = "empty", .bandwidth_gbs = 0, .bf16 = 10});
   const auto m = make_machine(parts::node(a, 1));
   ASSERT_FALSE(m);
   EXPECT_EQ(m.error().code, ErrorCode::kInfeasible);
@@ -49,13 +56,14 @@ TEST(Machine, NeedsBandwidthAndARate) {
 }
 
 TEST(Machine, FormatsByGeneration) {
-  const Machine hopper = parts::machine(parts::h100()), ampere = parts::machine(parts::a100()), blackwell = parts::machine(parts::b200());
+  const Machine hopper = parts::machine(parts::h100()), ampere = parts::machine(parts::a100()),
+                blackwell = parts::machine(parts::b200());
   EXPECT_TRUE(supports(hopper, Format::kFp8));
   EXPECT_FALSE(supports(ampere, Format::kFp8));
   EXPECT_TRUE(supports(ampere, Format::kInt8));
   EXPECT_TRUE(supports(ampere, Format::kInt4));
   EXPECT_TRUE(supports(blackwell, Format::kNvfp4));
-  EXPECT_TRUE(supports(hopper, Format::kMxfp4));  // weight-only
+  EXPECT_TRUE(supports(hopper, Format::kMxfp4));                        // weight-only
   EXPECT_TRUE(supports(parts::machine(parts::v100()), Format::kBf16));  // falls back to fp16
 }
 

@@ -12,7 +12,8 @@ namespace portolan::cost {
 namespace {
 
 TEST(Memory, SequenceBytesOfOneRankAreTheArchitectures) {
-  for (const model::Architecture& a : {parts::llama_8b(), parts::mixtral_8x7b(), parts::deepseek_v3(), parts::gpt_oss_20b()}) {
+  for (const model::Architecture& a :
+       {parts::llama_8b(), parts::mixtral_8x7b(), parts::deepseek_v3(), parts::gpt_oss_20b()}) {
     EXPECT_NEAR(sequence_bytes(a, {}, 8192).raw(), model::kv_bytes(a, 8192, 2).raw(), 1);
   }
 }
@@ -28,7 +29,8 @@ TEST(Memory, WeightsOfOneRankAreTheFile) {
   const model::Architecture a = parts::llama_8b();
   const Machine m = parts::machine(parts::h100());
   // 128,256 tokens are a multiple of 64: no padding.
-  EXPECT_NEAR(memory_layout(a, m, {}, {}).weights.raw(), model::weight_bytes(a, std::nullopt).raw(), 1);
+  EXPECT_NEAR(memory_layout(a, m, {}, {}).weights.raw(), model::weight_bytes(a, std::nullopt).raw(),
+              1);
   EXPECT_NEAR(memory_layout(a, m, {}, {}).weights.raw(), 2.0 * 8030261248, 2 * 8030261248 * 1e-3);
 }
 
@@ -60,16 +62,21 @@ TEST(MemoryLayout, RecordedBlockCounts) {
     int tp;
     double budget, sequences, blocks, tolerance;
   };
-  for (const Case& c : {Case{"Llama-3.1-8B 4090", parts::llama_8b(), parts::rtx4090(), 1, 2048, 256, 2588, 0.05},
-                        Case{"Llama-2-7B", parts::llama2_7b(), parts::h100(), 1, 2048, 128, 7463, 0.03},
-                        Case{"Qwen2.5-7B", parts::qwen25_7b(), parts::h100(), 1, 2048, 128, 65368, 0.03},
-                        Case{"Mistral-Nemo", parts::nemo_12b(), parts::h100(), 1, 2048, 128, 19251, 0.03},
-                        Case{"Mistral-Nemo tp2", parts::nemo_12b(), parts::h100(), 2, 2048, 128, 48009, 0.03},
-                        Case{"Yi-34B tp2", parts::yi_34b(), parts::h100(), 2, 2048, 128, 20793, 0.03},
-                        Case{"Llama-3.1-70B tp4 2048", parts::llama_70b(), parts::h100(), 4, 2048, 128, 30425, 0.03},
-                        Case{"Llama-3.1-70B tp4 8192", parts::llama_70b(), parts::h100(), 4, 8192, 128, 30251, 0.03}}) {
+  for (const Case& c :
+       {Case{"Llama-3.1-8B 4090", parts::llama_8b(), parts::rtx4090(), 1, 2048, 256, 2588, 0.05},
+        Case{"Llama-2-7B", parts::llama2_7b(), parts::h100(), 1, 2048, 128, 7463, 0.03},
+        Case{"Qwen2.5-7B", parts::qwen25_7b(), parts::h100(), 1, 2048, 128, 65368, 0.03},
+        Case{"Mistral-Nemo", parts::nemo_12b(), parts::h100(), 1, 2048, 128, 19251, 0.03},
+        Case{"Mistral-Nemo tp2", parts::nemo_12b(), parts::h100(), 2, 2048, 128, 48009, 0.03},
+        Case{"Yi-34B tp2", parts::yi_34b(), parts::h100(), 2, 2048, 128, 20793, 0.03},
+        Case{"Llama-3.1-70B tp4 2048", parts::llama_70b(), parts::h100(), 4, 2048, 128, 30425,
+             0.03},
+        Case{"Llama-3.1-70B tp4 8192", parts::llama_70b(), parts::h100(), 4, 8192, 128, 30251,
+             0.03}}) {
     const Deployment deployment{.tp = c.tp};
-    const MemoryLayout layout = memory_layout(c.architecture, parts::machine(c.gpu, c.tp), deployment, {.utilisation = 0.9, .max_batched_tokens = c.budget, .max_sequences = c.sequences});
+    const MemoryLayout layout = memory_layout(
+        c.architecture, parts::machine(c.gpu, c.tp), deployment,
+        {.utilisation = 0.9, .max_batched_tokens = c.budget, .max_sequences = c.sequences});
     const double block = sequence_bytes(c.architecture, deployment, 16).raw();
     const double blocks = layout.left_for_sequences().raw() / block;
     EXPECT_NEAR(blocks / c.blocks, 1.0, c.tolerance) << c.name;
@@ -77,7 +84,8 @@ TEST(MemoryLayout, RecordedBlockCounts) {
 }
 
 TEST(Memory, GptOssIsChargedByWindow) {
-  // 32 sequences of 8,192 tokens, bf16: 6.09 GiB with windows, 12.0 when every layer is charged in full.
+  // 32 sequences of 8,192 tokens, bf16: 6.09 GiB with windows, 12.0 when every layer is charged in
+  // full.
   EXPECT_NEAR(32 * sequence_bytes(parts::gpt_oss_20b(), {}, 8192).in(kGiB), 6.09, 0.01);
 }
 
@@ -96,17 +104,27 @@ TEST(Memory, ContextIsTheInverseOfSequenceBytes) {
   for (const std::int64_t sequences : {1, 3, 64}) {
     const std::int64_t tokens = max_context(a, layout, {}, sequences);
     const auto n = static_cast<double>(sequences);
-    EXPECT_LE(n * sequence_bytes(a, {}, static_cast<double>(tokens)).raw(), layout.left_for_sequences().raw());
-    EXPECT_GT(n * sequence_bytes(a, {}, static_cast<double>(tokens + 1)).raw(), layout.left_for_sequences().raw());
+    EXPECT_LE(n * sequence_bytes(a, {}, static_cast<double>(tokens)).raw(),
+              layout.left_for_sequences().raw());
+    EXPECT_GT(n * sequence_bytes(a, {}, static_cast<double>(tokens + 1)).raw(),
+              layout.left_for_sequences().raw());
   }
 }
 
 TEST(Memory, EncodersNeedNoCacheAndNoLogits) {
-  model::Architecture a = parts::decoder({.layers = 24, .hidden = 1024, .heads = 16, .kv_heads = 16, .head_dim = 64, .ffn = 4096, .vocab = 250002, .tied = true});
+  model::Architecture a = parts::decoder({.layers = 24,
+                                          .hidden = 1024,
+                                          .heads = 16,
+                                          .kv_heads = 16,
+                                          .head_dim = 64,
+                                          .ffn = 4096,
+                                          .vocab = 250002,
+                                          .tied = true});
   a.causal = false;
   a.lm_head = false;
   const Machine m = parts::machine(parts::h100());
-  const MemoryLayout layout = memory_layout(a, m, {}, {.max_batched_tokens = 8192, .max_sequences = 256});
+  const MemoryLayout layout =
+      memory_layout(a, m, {}, {.max_batched_tokens = 8192, .max_sequences = 256});
   EXPECT_EQ(sequence_bytes(a, {}, 8192).raw(), 0);
   EXPECT_EQ(max_sequences(a, layout, {}, 8192), kUnlimitedSequences);
   EXPECT_LT(layout.activations.in(kGB), 0.25);
@@ -119,15 +137,20 @@ RC_GTEST_PROP(MemoryLaw, MoreMemoryNeverLessFeasible, ()) {
   const double tokens = *rc::gen::inRange(1, 100000);
   const model::Architecture a = parts::llama_70b();
   const Deployment deployment{.tp = tp};
-  const auto fit = [&](const hardware::Accelerator& gpu) { return max_sequences(a, memory_layout(a, parts::machine(gpu, 8), deployment, {}), deployment, tokens); };
+  const auto fit = [&](const hardware::Accelerator& gpu) {
+    return max_sequences(a, memory_layout(a, parts::machine(gpu, 8), deployment, {}), deployment,
+                         tokens);
+  };
   RC_ASSERT(fit(bigger) >= fit(parts::h100()));
 }
 
 RC_GTEST_PROP(MemoryLaw, MoreRanksNeverMoreMemoryEach, ()) {
-  const model::Architecture a = *rc::gen::element(parts::llama_70b(), parts::mixtral_8x22b(), parts::deepseek_v3());
+  const model::Architecture a =
+      *rc::gen::element(parts::llama_70b(), parts::mixtral_8x22b(), parts::deepseek_v3());
   const int tp = 1 << *rc::gen::inRange(0, 3);
   const Machine m = parts::machine(parts::b300(), 8);
-  const MemoryLayout one = memory_layout(a, m, {.tp = tp}, {}), two = memory_layout(a, m, {.tp = 2 * tp}, {});
+  const MemoryLayout one = memory_layout(a, m, {.tp = tp}, {}),
+                     two = memory_layout(a, m, {.tp = 2 * tp}, {});
   RC_ASSERT(two.weights <= one.weights);
   RC_ASSERT(two.kv_per_token <= one.kv_per_token);
   RC_ASSERT(two.activations <= one.activations);
