@@ -168,6 +168,90 @@ double parameters_as_double(const Architecture& model) {
   return total;
 }
 
+/// Where a dimension stands in a layout this reader does not take apart: "decoder", or empty.
+std::string nested_dimensions(const io::Value& config) {
+  for (const auto& [key, value] : config.object()) {
+    if (value.find("hidden_size") != nullptr || value.find("d_model") != nullptr) return key;
+  }
+  return {};
+}
+
+/// The two dimensions without which nothing can be read; problems when they are missing.
+struct Size {
+  std::optional<std::int64_t> hidden, layers;
+};
+
+Size read_size(ConfigReader& config) {
+  const std::size_t before = config.problems().errors.size();
+  Size size;
+  size.hidden = config.dimension({"hidden_size", "n_embd", "d_model", "model_dim", "dim"});
+  if (!size.hidden && config.problems().errors.size() == before) {
+    const std::string nested = nested_dimensions(config.object());
+    config.problem("hidden_size", "missing key \"hidden_size\"",
+                   nested.empty() ? std::string()
+                                  : fmt::format("{} states one, but this layout is not known: give "
+                                                "the language part as a config of its own",
+                                                quoted(nested)));
+  }
+  const std::size_t between = config.problems().errors.size();
+  size.layers = config.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers",
+                                "decoder_layers", "num_transformer_layers"},
+                               1, kMostLayers);
+  if (!size.layers) size.layers = listed_layers(config);
+  if (!size.layers && config.problems().errors.size() == between) {
+    config.problem("num_hidden_layers", "missing key \"num_hidden_layers\"");
+  }
+  return size;
+}
+
+/// A config that leaves its size to the class is unusual enough to be told.
+void note_defaults(const ConfigReader& config, Architecture& model) {
+  std::string keys;
+  for (const std::string_view key :
+       {"hidden_size", "n_embd", "num_hidden_layers", "n_layer", "num_attention_heads", "n_head",
+        "intermediate_size", "vocab_size"}) {
+    const std::vector<std::string>& used = config.defaulted();
+    if (std::find(used.begin(), used.end(), key) == used.end()) continue;
+    keys += fmt::format("{}{}", keys.empty() ? "" : ", ", key);
+  }
+  if (keys.empty()) return;
+  model.notes.push_back(fmt::format("not in the config, taken from the defaults of {}: {}",
+                                    quoted(model.model_type), keys));
+}
+
+bool is_encoder_decoder(ConfigReader& config) {
+  return config.flag({"is_encoder_decoder"}).value_or(false) || config.has("num_decoder_layers") ||
+         (config.has("encoder_layers") && config.has("decoder_layers"));
+}
+
+void read_parts(ConfigReader& config, ConfigReader& outer, const Traits& traits,
+                Architecture& model) {
+  const Size size = read_size(config);
+  if (!size.hidden || !size.layers) return;
+  model.hidden = *size.hidden;
+  const TextModel text{
+      .traits = traits, .hidden = *size.hidden, .layers = *size.layers, .notes = model.notes};
+  read_embeddings(config, traits, model);
+  const bool two = is_encoder_decoder(config);
+  if (two) {
+    read_encoder_decoder(config, text, model);
+  } else {
+    model.layers = read_layers(config, text);
+  }
+  if (!config.problems().errors.empty()) return;
+  if (!two) {
+    read_side_channels(config, model);
+    read_mtp(config, text, model);
+  }
+  read_towers(outer, model);
+  if (model.encoders.empty() && !two && model.architecture.ends_with("ForConditionalGeneration")) {
+    model.notes.push_back(fmt::format(
+        "{} has a tower for images or sound that the config does not describe: only the language "
+        "part is counted",
+        model.architecture));
+  }
+}
+
 }  // namespace
 
 Result<Architecture> read_config(const io::Value& config, const std::string& file) {
@@ -196,34 +280,17 @@ Result<Architecture> read_config(const io::Value& config, const std::string& fil
   reader.set_defaults(traits);
   model.causal = !traits->encoder_only;
 
-  const auto hidden = reader.dimension({"hidden_size", "n_embd", "d_model", "model_dim", "dim"});
-  if (!hidden && !reader.has("hidden_size"))
-    reader.problem("hidden_size", "missing key \"hidden_size\"");
-  auto layers = reader.integer({"num_hidden_layers", "n_layer", "n_layers", "num_layers",
-                                "decoder_layers", "num_transformer_layers"},
-                               1, kMostLayers);
-  if (!layers) layers = listed_layers(reader);
-  if (!layers && !reader.has("num_hidden_layers")) {
-    reader.problem("num_hidden_layers", "missing key \"num_hidden_layers\"");
+  // The parts of a diffusion pipeline have shapes of their own kind.
+  if (const std::string part_of = reader.text({"_class_name"}); !part_of.empty()) {
+    problems.add(config, "/_class_name",
+                 fmt::format("{} is a part of a diffusers pipeline, whose layers are not read",
+                             quoted(part_of)),
+                 "name its .safetensors file: the parameters are counted from the tensors");
+    return fail(combine(std::move(problems.errors), file));
   }
-  model.hidden = hidden.value_or(0);
-  if (hidden && layers) {
-    const TextModel text{
-        .traits = *traits, .hidden = *hidden, .layers = *layers, .notes = model.notes};
-    read_embeddings(reader, *traits, model);
-    if (reader.flag({"is_encoder_decoder"}).value_or(false) || reader.has("num_decoder_layers") ||
-        (reader.has("encoder_layers") && reader.has("decoder_layers"))) {
-      read_encoder_decoder(reader, text, model);
-    } else {
-      model.layers = read_layers(reader, text);
-      if (problems.errors.empty()) {
-        read_side_channels(reader, model);
-        read_mtp(reader, text, model);
-      }
-    }
-    ConfigReader outer(config, "", nullptr, problems);
-    if (problems.errors.empty()) read_towers(outer, model);
-  }
+  ConfigReader outer(config, "", nullptr, problems);
+  read_parts(reader, outer, *traits, model);
+  note_defaults(reader, model);
   if (!traits->note.empty()) model.notes.emplace_back(traits->note);
   read_storage(reader, model);
   for (Encoder& encoder : model.encoders) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.hpp"
@@ -104,7 +105,12 @@ std::optional<std::int64_t> ConfigReader::integer(Keys keys, std::int64_t least,
   }
   if (traits_ == nullptr) return std::nullopt;
   for (const std::string_view key : keys) {
-    if (const std::int64_t value = trait_default(*traits_, key); value >= 0) return value;
+    const std::int64_t value = trait_default(*traits_, key);
+    if (value < 0) continue;
+    if (std::find(defaulted_.begin(), defaulted_.end(), key) == defaulted_.end()) {
+      defaulted_.emplace_back(key);
+    }
+    return value;
   }
   return std::nullopt;
 }

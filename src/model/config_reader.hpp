@@ -30,6 +30,8 @@ class ConfigReader {
                io::Problems& problems)
       : object_(object), pointer_(std::move(pointer)), outer_(outer), problems_(problems) {}
   void set_defaults(const Traits* traits) { traits_ = traits; }
+  /// Keys whose class default was taken, in order of use.
+  [[nodiscard]] const std::vector<std::string>& defaulted() const { return defaulted_; }
 
   /// The first of `keys` that is present and not null; then the class default of the architecture.
   /// A key with a dot looks inside an object ("attn_config.kv_n_heads"). A list whose entries are
@@ -74,6 +76,7 @@ class ConfigReader {
   const io::Value* outer_;
   io::Problems& problems_;
   const Traits* traits_ = nullptr;
+  std::vector<std::string> defaulted_;
 };
 
 }  // namespace portolan::model

@@ -14,8 +14,7 @@ double d(std::int64_t x) { return static_cast<double>(x); }
 /// tokens) and compression.
 double pairs_of(const Operator& op, double n, double cached) {
   double window = op.window > 0 ? d(op.window) : 0.0;
-  const double chosen = d(op.sparse_top) * d(op.cache_stride);
-  if (op.sparse_top > 0 && (window == 0.0 || chosen < window)) window = chosen;
+  if (op.sparse_top > 0 && (window == 0.0 || d(op.sparse_top) < window)) window = d(op.sparse_top);
   if (!op.causal) return n * (cached + n);
   return attention_pairs(n, cached, window) / d(op.cache_stride);
 }

@@ -125,12 +125,19 @@ class GgufReader {
     if (find("vocab_size") == nullptr) {
       if (const auto tokens = vocabulary()) config.set("vocab_size", *tokens);
     }
-    config.set("tie_word_embeddings", !has_tensor("output.weight"));
+    // Without tensors the file does not say; the architecture's habit counts.
+    if (!header_.tensors.empty()) {
+      config.set("tie_word_embeddings", !has_tensor("output.weight"));
+    }
     latent_attention(config);
     recurrent_layers(config, type);
     return config;
   }
 
+  /// Without them the defaults of the architecture would pass for the file's own.
+  [[nodiscard]] bool states_size() const {
+    return number("block_count").has_value() && number("embedding_length").has_value();
+  }
   [[nodiscard]] std::int64_t prediction_layers() const {
     return number("nextn_predict_layers").value_or(0);
   }
@@ -298,7 +305,11 @@ Result<Model> from_gguf(const std::string& path) {
     set_sizes(model.architecture, header.tensors, header.tensor_bytes);
     return model;
   }
-  Result<Architecture> read = read_config(reader.config(), path);
+  Result<Architecture> read =
+      reader.states_size()
+          ? read_config(reader.config(), path)
+          : fail(ErrorCode::kInvalidInput,
+                 fmt::format("{} states no block_count and embedding_length", quoted(path)));
   if (!read) {
     if (header.tensors.empty()) {
       Error error = std::move(read).error();

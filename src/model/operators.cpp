@@ -175,7 +175,8 @@ class Collector {
       core.name = "attention compressed";
       core.window = 0;
       core.cache_stride = m.compress;
-      core.sparse_top = m.index_top;
+      core.sparse_top =
+          m.index_top * m.compress;  // in tokens: each chosen entry stands for so many
       add(core);
     }
     if (m.out_rank > 0) {

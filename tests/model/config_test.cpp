@@ -154,6 +154,14 @@ TEST(UnknownArchitecture, IsReadFromItsFieldsAndSaysSo) {
   EXPECT_EQ(count_parameters(model).total, 8'030'261'248);
 }
 
+TEST(ClassDefaults, AreTold) {
+  const Architecture model = read(R"({"model_type":"llama","vocab_size":32000})");
+  ASSERT_EQ(model.notes.size(), 1U);
+  EXPECT_EQ(model.notes[0],
+            "not in the config, taken from the defaults of \"llama\": hidden_size, "
+            "num_hidden_layers, num_attention_heads, intermediate_size");
+}
+
 TEST(UnknownArchitecture, AKnownClassIsEnough) {
   const Architecture model = read(
       R"({"model_type":"deepseek_ref","architectures":["LlamaForCausalLM"],"hidden_size":64,"num_hidden_layers":2,

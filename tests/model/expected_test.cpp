@@ -70,12 +70,9 @@ TEST(NamedModels, PublishedTotalsAgreeWithinHalfAPercentOrAreListed) {
   // count.
   const std::set<std::string, std::less<>> rounded = {
       "gemma-4-e4b",  // the checkpoint carries unused keys and values of shared layers
-      "glm-4.5",
-      "glm-4.6",
+      "glm-4.5",     "glm-4.6",
       "glm-4.7",  // "355 B"; 352,797,829,024 without the prediction layer, 358.3 B with it
-      "gpt3-1.3b",
-      "gpt3-2.7b",
-      "gpt3-350m",
+      "gpt3-1.3b",   "gpt3-2.7b", "gpt3-350m",
       "gpt3-6.7b",  // table 2.1 rounds: 1,315,723,264; 2,651,553,280; 355,871,744; 6,658,404,352
       "grok-1",     // "314 B"; 315,684,820,992
   };

@@ -167,6 +167,19 @@ TEST(HostileConfig, TowersAreBounded) {
   EXPECT_NE(refusal(with("vision_config", "7")), "accepted");
 }
 
+TEST(HostileConfig, LayoutsThatAreNotKnownSayWhereTheDimensionsAre) {
+  const auto nested = read_config_text(
+      R"({"model_type":"t5gemma","encoder":{"hidden_size":64},"decoder":{"hidden_size":64}})", "f");
+  ASSERT_FALSE(nested.has_value());
+  EXPECT_NE(format_error(nested.error()).find("\"encoder\" states one"), std::string::npos)
+      << format_error(nested.error());
+  const auto diffusion = read_config_text(R"({"_class_name":"FluxTransformer2DModel"})", "f");
+  ASSERT_FALSE(diffusion.has_value());
+  EXPECT_EQ(
+      diffusion.error().message,
+      "\"FluxTransformer2DModel\" is a part of a diffusers pipeline, whose layers are not read");
+}
+
 TEST(HostileConfig, ControlCharactersAreEscapedInMessages) {
   const std::string answer = refusal(with("layer_types", R"(["full_attention","\u001b[2J"])"));
   EXPECT_EQ(answer.find('\x1b'), std::string::npos);

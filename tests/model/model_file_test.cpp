@@ -134,11 +134,30 @@ TEST_F(ModelFile, GgufOfAnUnknownShapeIsCountedByItsTensors) {
   EXPECT_EQ(model->architecture.exact_weight_bytes, 2720U);
 }
 
-TEST_F(ModelFile, VocabularyOnlyGgufSaysWhatIsMissing) {
+TEST_F(ModelFile, VocabularyOnlyGgufIsCountedFromItsShape) {
+  io::GgufWriter file;
+  file.header(0, 6)
+      .key_string("general.architecture", "llama")
+      .key_u32("llama.block_count", 32)
+      .key_u32("llama.embedding_length", 4096)
+      .key_u32("llama.feed_forward_length", 11008)
+      .key_u32("llama.attention.head_count", 32)
+      .key_u32("llama.vocab_size", 32000);
+  const auto model = read_model_file(write("vocab.gguf", file.bytes(), 0));
+  ASSERT_TRUE(model.has_value()) << format_error(model.error());
+  EXPECT_EQ(count_parameters(model->architecture).total, 6'738'415'616);
+  EXPECT_FALSE(model->architecture.exact_weight_bytes.has_value());
+  ASSERT_EQ(model->architecture.notes.size(), 1U);
+}
+
+TEST_F(ModelFile, GgufWithoutShapeOrTensorsIsRefused) {
   io::GgufWriter file;
   file.header(0, 1).key_string("general.architecture", "llama");
-  const auto model = read_model_file(write("vocab.gguf", file.bytes(), 0));
-  ASSERT_TRUE(model.has_value() || model.error().code == ErrorCode::kInvalidInput);
+  const auto model = read_model_file(write("nothing.gguf", file.bytes(), 0));
+  // The class defaults of LLaMA would fill in everything: a file that states nothing must not
+  // become a model.
+  ASSERT_FALSE(model.has_value());
+  EXPECT_EQ(model.error().code, ErrorCode::kInvalidInput);
 }
 
 std::string safetensors(const std::string& header) {
