@@ -22,6 +22,8 @@ double d(std::int64_t x) { return static_cast<double>(x); }
 // A probe with this many layers of one class tells the operators of a layer from those of the ends by their count.
 constexpr std::int64_t kProbeLayers = 1000;
 constexpr int kLargestTensorSplit = 64;
+// Context parallelism is tried where a rank keeps at least so many tokens of the sequence: shorter chunks no longer hide their exchange.
+constexpr double kShortestChunk = 4096;
 
 // NVFP4: half a byte and one fp8 scale per 16 values.
 constexpr double kFp4Bytes = 0.5625;
@@ -232,6 +234,12 @@ Result<Trainer> Trainer::compile(const Architecture& architecture, const cost::M
     c.shardings.push_back(std::move(sharding));
   }
   c.set_model_flop();
+  for (int cp = 1; cp == 1 || (std::fmod(job.sequence, 2.0 * cp) == 0 && job.sequence / cp >= kShortestChunk); cp *= 2) c.context_splits.push_back(cp);
+  c.expert_splits.push_back(1);
+  for (int ep = 2; ep <= experts; ++ep) {
+    if (experts % ep == 0) c.expert_splits.push_back(ep);
+  }
+  c.cache.resize(c.shardings.size() * c.context_splits.size() * c.expert_splits.size() * kMicrobatches.size());
   Trainer trainer;
   trainer.compiled_ = std::move(compiled);
   return trainer;

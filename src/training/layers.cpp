@@ -63,41 +63,61 @@ void LayerSet::Cost::add(const Cost& other, double times) {
   activations += times * other.activations;
 }
 
-/// Builds a LayerSet; one object per call.
+/// Builds the LayerSets of one (tp, cp, ep, microbatch); one object per call.
 class LayerBuilder {
  public:
-  LayerBuilder(const Compiled& compiled, const Sharding& sharding, int cp, int ep, int microbatch, Recompute recompute)
+  LayerBuilder(const Compiled& compiled, const Sharding& sharding, int cp, int ep, int microbatch)
       : compiled_(compiled), machine_(compiled.machine), stack_(compiled.job.stack), sharding_(sharding), tp_(sharding.tp), cp_(cp), ep_(ep),
-        sequences_(microbatch), recompute_(recompute), tokens_(microbatch * compiled.job.sequence / cp),
-        exchange_(residual_exchange()) {}
+        sequences_(microbatch), tokens_(microbatch * compiled.job.sequence / cp), exchange_(residual_exchange()) {}
 
-  LayerSet build() {
-    LayerSet set;
-    const double split = stack_.sequence_parallel ? tp_ : 1;
-    const auto none = static_cast<std::size_t>(Recompute::kNone);
-    const auto level = static_cast<std::size_t>(recompute_);
+  LayerSets build() {
+    LayerSets sets;
     for (std::size_t i = 0; i < sharding_.classes.size(); ++i) {
-      const ShardedClass& layer = sharding_.classes[i];
-      const LayerActivations& activations = ep_ > 1 ? layer.activations_exchanged : layer.activations;
-      LayerSet::Cost cost = layer_cost(layer, compiled_.shardings.front().classes[i]);
-      cost.activations = tokens_ * activations.kept[level];
-      // The layer in work has everything again that was not kept.
-      const double working = activations.working + activations.kept[none] - activations.kept[level];
-      set.working = std::max(set.working, tokens_ * working);
-      set.all += (compiled_.classes[i].layers + compiled_.mtp_layers[i]) * cost.seconds();
-      set.layers.push_back(cost);
+      const Passes passes = passes_of(sharding_.classes[i], compiled_.shardings.front().classes[i]);
+      for (std::size_t r = 0; r < sets.size(); ++r) add_class(sets[r], i, passes, kRecomputes[r]);
     }
-    set.first = embedding();
-    set.last = head(set);
-    set.all += set.first.seconds() + set.last.seconds();
+    LayerSet ends;
+    ends.first = embedding();
+    ends.last = head(ends);
+    const double split = stack_.sequence_parallel ? tp_ : 1;
     const Bytes hop{tokens_ * compiled_.hidden * kResidualBytes / split};
-    set.hop_inside = stack_.corrections.pipeline * cost::collective_time(machine_, CollectiveKind::kPointToPoint, hop, 2, 2).raw();
-    set.hop_across = stack_.corrections.pipeline * cost::collective_time(machine_, CollectiveKind::kPointToPoint, hop, 2, 1).raw();
-    return set;
+    ends.hop_inside = stack_.corrections.pipeline * cost::collective_time(machine_, CollectiveKind::kPointToPoint, hop, 2, 2).raw();
+    ends.hop_across = stack_.corrections.pipeline * cost::collective_time(machine_, CollectiveKind::kPointToPoint, hop, 2, 1).raw();
+    for (LayerSet& set : sets) {
+      set.first = ends.first;
+      set.last = ends.last;
+      set.logits = ends.logits;
+      set.hop_inside = ends.hop_inside;
+      set.hop_across = ends.hop_across;
+      set.all += set.first.seconds() + set.last.seconds();
+    }
+    return sets;
   }
 
  private:
   [[nodiscard]] bool frozen() const { return compiled_.job.method != Method::kFull; }
+
+  /// One layer without recomputation: seconds of each pass, of what selective recompute repeats, and of one pass's exchange (the ring of
+  /// context parallelism is hidden differently in each pass and counted whole).
+  struct Passes { double forward = 0, backward = 0, again = 0, exchange = 0, ring = 0; };
+
+  void add_class(LayerSet& set, std::size_t index, const Passes& passes, Recompute recompute) const {
+    const ShardedClass& layer = sharding_.classes[index];
+    const LayerActivations& activations = ep_ > 1 ? layer.activations_exchanged : layer.activations;
+    const auto level = static_cast<std::size_t>(recompute), none = static_cast<std::size_t>(Recompute::kNone);
+    const bool full = recompute == Recompute::kFull;
+    LayerSet::Cost cost;
+    cost.forward = passes.forward;
+    cost.backward = passes.backward + (full ? passes.forward : recompute == Recompute::kSelective ? passes.again : 0);
+    cost.communication = (full ? 3 : 2) * passes.exchange + passes.ring;
+    const double launches = stack_.host_per_layer.raw() * (full ? 4.0 / 3 : 1.0);
+    cost.host = std::max(0.0, launches - cost.forward - cost.backward - cost.communication);
+    cost.activations = tokens_ * activations.kept[level];
+    // The layer in work has everything again that was not kept.
+    set.working = std::max(set.working, tokens_ * (activations.working + activations.kept[none] - activations.kept[level]));
+    set.all += (compiled_.classes[index].layers + compiled_.mtp_layers[index]) * cost.seconds();
+    set.layers.push_back(cost);
+  }
 
   /// One all-reduce of the residual over the tensor-parallel group, or the all-gather and reduce-scatter that replace it.
   [[nodiscard]] double residual_exchange() const {
@@ -109,41 +129,29 @@ class LayerBuilder {
     return seconds * (1 - stack_.tensor_overlap) * stack_.corrections.tensor;
   }
 
-  [[nodiscard]] LayerSet::Cost layer_cost(const ShardedClass& layer, const ShardedClass& unsplit) const {
-    LayerSet::Cost cost;
-    double again = 0;  // what selective recompute repeats
-    for (std::size_t i = 0; i < layer.products.size(); ++i) add_product(layer.products[i], unsplit.products[i], cost);
+  [[nodiscard]] Passes passes_of(const ShardedClass& layer, const ShardedClass& unsplit) const {
+    Passes passes;
+    for (std::size_t i = 0; i < layer.products.size(); ++i) add_product(layer.products[i], unsplit.products[i], passes);
     for (const AttentionCore& core : layer.cores) {
-      const double before = cost.forward;
-      add_attention(core, cost);
-      if (!stack_.flash_attention) again += cost.forward - before;
+      const double before = passes.forward;
+      add_attention(core, passes);
+      if (!stack_.flash_attention) passes.again += passes.forward - before;
     }
     for (const Scan& scan : layer.scans) {
       const double seconds = scan.count * stack_.corrections.attention * cost::scan_prefill_time(machine_, scan.op, tokens_).seconds;
-      cost.forward += seconds;
-      cost.backward += kScanBackward * seconds;
+      passes.forward += seconds;
+      passes.backward += kScanBackward * seconds;
     }
     const double elements = layer.whole_elements / (stack_.sequence_parallel ? tp_ : 1) + layer.split_elements + layer.routed_elements / (ep_ > 1 ? tp_ : 1);
     const double floors = std::max(0.0, layer.kernels - 1) * machine_.launch.raw();
     const double elementwise = stack_.corrections.elementwise * stack_.elementwise_passes *
                                (cost::elementwise_time(machine_, elements * tokens_ * kResidualBytes).seconds + floors);
-    cost.forward += elementwise;
-    cost.backward += kElementwiseBackward * elementwise;
-    if (stack_.flash_attention) again += elementwise;
-
-    double exchange = reductions(layer) * exchange_;
-    if (ep_ > 1) exchange += expert_exchange(layer);
-    double passes = 2;
-    if (recompute_ == Recompute::kFull) {
-      cost.backward += cost.forward;
-      passes = 3;
-    } else if (recompute_ == Recompute::kSelective) {
-      cost.backward += again;
-    }
-    cost.communication += passes * exchange;
-    const double launches = stack_.host_per_layer.raw() * (recompute_ == Recompute::kFull ? 4.0 / 3 : 1.0);
-    cost.host = std::max(0.0, launches - cost.forward - cost.backward - cost.communication);
-    return cost;
+    passes.forward += elementwise;
+    passes.backward += kElementwiseBackward * elementwise;
+    if (stack_.flash_attention) passes.again += elementwise;
+    passes.exchange = reductions(layer) * exchange_;
+    if (ep_ > 1) passes.exchange += expert_exchange(layer);
+    return passes;
   }
 
   [[nodiscard]] double reductions(const ShardedClass& layer) const { return ep_ > 1 ? layer.reductions_without_experts : layer.reductions; }
@@ -169,7 +177,7 @@ class LayerBuilder {
     return nullptr;
   }
 
-  void add_product(const Product& split, const Product& unsplit, LayerSet::Cost& cost) const {
+  void add_product(const Product& split, const Product& unsplit, Passes& passes) const {
     const bool routed = split.experts > 0;
     // Whole experts per rank see the tokens of the ep ranks that feed them, each a tp-th of its microbatch.
     const Product& product = routed && ep_ > 1 ? unsplit : split;
@@ -178,29 +186,29 @@ class LayerBuilder {
     const double factor = product.count * (routed ? stack_.corrections.experts : stack_.corrections.linear) / share;
     const Work work = !routed ? dense(machine_, product.linear, tokens_)
                               : grouped(machine_, product, ep_ > 1 ? tokens_ / tp_ : tokens_, ep_);
-    cost.forward += factor * work.forward;
-    cost.backward += factor * work.input_gradient;
+    passes.forward += factor * work.forward;
+    passes.backward += factor * work.input_gradient;
     if (!frozen()) {
-      cost.backward += factor * work.weight_gradient;
+      passes.backward += factor * work.weight_gradient;
       return;
     }
     const double weights = product.linear.n * product.linear.k * std::max(1.0, product.experts / ep_);
     if (compiled_.job.method == Method::kQlora) {
       // Each pass unpacks the NF4 weights to 16 bit before the product reads them.
       const double unpack = factor * cost::elementwise_time(machine_, weights * (model::bytes_per_weight(model::Format::kNf4) + 2)).seconds;
-      cost.forward += unpack;
-      cost.backward += unpack;
+      passes.forward += unpack;
+      passes.backward += unpack;
     }
     if (!routed) {
       // Adapters are too thin for tensor cores to matter: their time is reading the wide side, twice forward, four times backward.
       const double side = tokens_ * (product.linear.n + product.linear.k) * kResidualBytes;
       const double adapter = factor * (cost::elementwise_time(machine_, side).seconds + machine_.launch.raw());
-      cost.forward += adapter;
-      cost.backward += 2 * adapter;
+      passes.forward += adapter;
+      passes.backward += 2 * adapter;
     }
   }
 
-  void add_attention(const AttentionCore& core, LayerSet::Cost& cost) const {
+  void add_attention(const AttentionCore& core, Passes& passes) const {
     const double factor = core.count * stack_.corrections.attention / (stack_.flash_attention ? stack_.attention_share : stack_.product_share);
     const double s = compiled_.job.sequence, requests = sequences_ / cp_;
     double forward = 0, backward = 0;
@@ -216,9 +224,9 @@ class LayerBuilder {
       forward = product + cost::elementwise_time(machine_, scores * (kSoftmaxForward + drop * kDropoutForward)).seconds;
       backward = 2 * product + cost::elementwise_time(machine_, scores * (kSoftmaxBackward + drop * kDropoutBackward)).seconds;
     }
-    cost.forward += factor * forward;
-    cost.backward += factor * backward;
-    if (cp_ > 1) cost.communication += core.count * ring(core, forward, backward);
+    passes.forward += factor * forward;
+    passes.backward += factor * backward;
+    if (cp_ > 1) passes.ring += core.count * ring(core, forward, backward);
   }
 
   /// Ring attention: (c − 1) exchanges of the rank's keys and values, twice as many bytes backward, hidden behind the chunk in work.
@@ -278,13 +286,17 @@ class LayerBuilder {
   const Stack& stack_;
   const Sharding& sharding_;
   double tp_, cp_, ep_, sequences_;
-  Recompute recompute_;
   double tokens_;     // of the microbatch on this rank
   double exchange_;
 };
 
-LayerSet Compiled::layer_set(const Sharding& sharding, int cp, int ep, int microbatch, Recompute recompute) const {
-  return LayerBuilder(*this, sharding, cp, ep, microbatch, recompute).build();
+LayerSets Compiled::layer_sets(const Sharding& sharding, int cp, int ep, int microbatch) const {
+  return LayerBuilder(*this, sharding, cp, ep, microbatch).build();
+}
+
+const LayerSets& Compiled::cached_sets(std::size_t sharding, std::size_t cp, std::size_t ep, std::size_t microbatch) const {
+  const std::size_t cell = ((sharding * context_splits.size() + cp) * expert_splits.size() + ep) * kMicrobatches.size() + microbatch;
+  return cache.at(cell, [&] { return layer_sets(shardings[sharding], context_splits[cp], expert_splits[ep], kMicrobatches[microbatch]); });
 }
 
 }  // namespace portolan::training

@@ -43,7 +43,7 @@ std::optional<RunEstimate> Trainer::evaluate(const Strategy& s, std::int64_t nod
   if (!c.legal(s, accelerators)) return std::nullopt;
   const Sharding& sharding = *c.sharding(s.tp);
   const StageSet stages = c.stage_set(s.pp, s.virtual_stages);
-  const LayerSet layers = c.layer_set(sharding, s.cp, s.ep, s.microbatch, s.recompute);
+  const LayerSet layers = c.layer_sets(sharding, s.cp, s.ep, s.microbatch)[static_cast<std::size_t>(s.recompute)];
   const StateSet states = c.state_set(sharding, stages, s.cp, s.ep, s.dp, s.zero);
   return c.finish(s, c.combine(stages, layers, states, c.microbatches(s.dp, s.microbatch), s.zero, static_cast<int>(accelerators)));
 }

@@ -91,6 +91,7 @@ class Trainer {
     std::uint64_t candidates = 0;        // strategies considered, legal or not
     std::uint64_t evaluated = 0;         // given time and memory
     std::uint64_t memory_rejected = 0;   // shown not to fit, by full evaluation or by a lower bound
+    std::uint64_t fitting = 0;           // evaluated and within memory
     std::uint64_t illegal = 0;
     Bytes smallest_memory{0};            // needed by the leanest legal strategy, per accelerator; exact when nothing fits
     Bytes usable{0};

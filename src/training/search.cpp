@@ -11,11 +11,6 @@
 namespace portolan::training {
 namespace {
 
-constexpr std::array kMicrobatches = {1, 2, 4, 8, 16};
-constexpr std::array kRecomputes = {Recompute::kNone, Recompute::kSelective, Recompute::kFull};
-// Context parallelism is tried where a rank keeps at least so many tokens of the sequence: shorter chunks no longer hide their exchange.
-constexpr double kShortestChunk = 4096;
-
 auto fields(const Strategy& s) {
   return std::tuple(s.tp, s.pp, s.cp, s.ep, s.dp, s.zero, s.virtual_stages, s.microbatch, static_cast<int>(s.recompute));
 }
@@ -46,12 +41,12 @@ class Searcher {
         if (v == 1 || std::fmod(c_.layer_count, chunks) == 0 || std::fmod(c_.layer_count + 2, chunks) == 0) sets.push_back(c_.stage_set(pp, v));
       }
     }
-    for (const Sharding& sharding : c_.shardings) {
-      if (sharding.tp > c_.fast_domain || g_ % sharding.tp != 0) continue;
-      for (const int cp : degrees_) {
-        if (cp > 1 && (std::fmod(c_.job.sequence, 2.0 * cp) != 0 || c_.job.sequence / cp < kShortestChunk)) break;
-        if (g_ / sharding.tp % cp != 0) continue;
-        for (const int ep : expert_degrees(sharding.tp)) split(sharding, cp, ep);
+    for (std::size_t t = 0; t < c_.shardings.size(); ++t) {
+      const int tp = c_.shardings[t].tp;
+      if (tp > c_.fast_domain || g_ % tp != 0) continue;
+      for (std::size_t c = 0; c < c_.context_splits.size(); ++c) {
+        if (g_ / tp % c_.context_splits[c] != 0) continue;
+        for (std::size_t e = 0; e < c_.expert_splits.size() && c_.expert_splits[e] <= g_; ++e) split(t, c, e);
       }
     }
     if (result_.best) result_.estimate = c_.finish(*result_.best, best_outcome_);
@@ -59,65 +54,78 @@ class Searcher {
   }
 
  private:
-  [[nodiscard]] std::vector<int> expert_degrees(int) const {
-    std::vector<int> result{1};
-    for (const int ep : degrees_) {
-      if (ep > 1 && c_.experts > 0 && std::fmod(c_.experts, ep) == 0) result.push_back(ep);
-    }
-    return result;
-  }
-
-  /// All strategies of one (tp, cp, ep).
-  void split(const Sharding& sharding, int cp, int ep) {
-    std::array<std::array<std::optional<LayerSet>, kRecomputes.size()>, kMicrobatches.size()> layers;
+  /// All strategies of one (tp, cp, ep), given by their indices in the tables.
+  void split(std::size_t tp_index, std::size_t cp_index, std::size_t ep_index) {
+    const Sharding& sharding = c_.shardings[tp_index];
+    const int cp = c_.context_splits[cp_index], ep = c_.expert_splits[ep_index];
     for (const auto& sets : stages_) {
       const int pp = sets.front().pp;
       const std::int64_t inner = static_cast<std::int64_t>(sharding.tp) * cp * pp;
       if (g_ % inner != 0) continue;
       const int dp = static_cast<int>(g_ / inner);
       if ((static_cast<std::int64_t>(dp) * cp * sharding.tp) % ep != 0) continue;
-      const int zeros = dp * cp > 1 ? 4 : 1;
-      const std::uint64_t combinations = sets.size() * static_cast<std::uint64_t>(zeros);
-      std::vector<StateSet> states;  // stage set × zero
-      double leanest_states = std::numeric_limits<double>::infinity();
-      for (const StageSet& set : sets) {
-        for (int zero = 0; zero < zeros; ++zero) {
-          states.push_back(c_.state_set(sharding, set, cp, ep, dp, zero));
-          double fullest = 0;
-          for (const StateSet::Stage& s : states.back().stages) fullest = std::max(fullest, s.weights + s.gradients + s.optimizer);
-          leanest_states = std::min(leanest_states, fullest);
-        }
-      }
+      Place place{.sharding = sharding, .stages = sets, .cp = cp, .ep = ep, .dp = dp, .zeros = dp * cp > 1 ? 4 : 1, .states = {}};
+      const std::uint64_t combinations = sets.size() * static_cast<std::uint64_t>(place.zeros);
       for (std::size_t b = 0; b < kMicrobatches.size(); ++b) {
         const int m = c_.microbatches(dp, kMicrobatches[b]);
         if (m == 0) {
           count(combinations * kRecomputes.size(), &Trainer::Search::illegal);
           continue;
         }
-        if (prune_ && leanest_states > usable_ && result_.best) {
-          count(combinations * kRecomputes.size(), &Trainer::Search::memory_rejected);
-          continue;
-        }
+        const LayerSets& layers = c_.cached_sets(tp_index, cp_index, ep_index, b);
         for (std::size_t r = 0; r < kRecomputes.size(); ++r) {
-          if (!layers[b][r]) layers[b][r] = c_.layer_set(sharding, cp, ep, kMicrobatches[b], kRecomputes[r]);
-          Strategy strategy{.tp = sharding.tp, .pp = pp, .ep = ep, .cp = cp, .dp = dp, .zero = 0, .microbatch = kMicrobatches[b],
-                            .virtual_stages = 1, .recompute = kRecomputes[r]};
-          if (prune_ && cannot_win(*layers[b][r], strategy, m)) {
+          const Strategy strategy{.tp = sharding.tp, .pp = pp, .ep = ep, .cp = cp, .dp = dp, .zero = 0, .microbatch = kMicrobatches[b],
+                                  .virtual_stages = 1, .recompute = kRecomputes[r]};
+          if (prune_ && result_.best && cannot_win(layers[r], strategy, m)) {
             count(combinations, nullptr);
-            continue;
-          }
-          std::size_t index = 0;
-          for (const StageSet& set : sets) {
-            strategy.virtual_stages = set.virtual_stages;
-            const bool legal = set.virtual_stages == 1 || m % pp == 0;
-            for (int zero = 0; zero < zeros; ++zero, ++index) {
-              strategy.zero = zero;
-              ++result_.candidates;
-              if (legal) evaluate(strategy, set, *layers[b][r], states[index], m);
-              else ++result_.illegal;
-            }
+          } else if (prune_ && result_.best && cannot_fit(place)) {
+            count(combinations, &Trainer::Search::memory_rejected);
+          } else {
+            evaluate_all(place, layers[r], strategy, m);
           }
         }
+      }
+    }
+  }
+
+  /// What strategies of one (tp, cp, ep, pp, dp) share. States are made when the first strategy needs them.
+  struct Place {
+    const Sharding& sharding;
+    const std::vector<StageSet>& stages;
+    int cp = 1, ep = 1, dp = 1, zeros = 1;
+    std::vector<StateSet> states;  // by virtual stages, then zero
+  };
+
+  void make_states(Place& place) const {
+    if (!place.states.empty()) return;
+    place.states.reserve(place.stages.size() * static_cast<std::size_t>(place.zeros));
+    for (const StageSet& set : place.stages) {
+      for (int zero = 0; zero < place.zeros; ++zero) place.states.push_back(c_.state_set(place.sharding, set, place.cp, place.ep, place.dp, zero));
+    }
+  }
+
+  /// Weights, gradients and optimizer alone are too much however they are divided.
+  [[nodiscard]] bool cannot_fit(Place& place) const {
+    make_states(place);
+    for (const StateSet& states : place.states) {
+      double fullest = 0;
+      for (const StateSet::Stage& s : states.stages) fullest = std::max(fullest, s.weights + s.gradients + s.optimizer);
+      if (fullest <= usable_) return false;
+    }
+    return true;
+  }
+
+  void evaluate_all(Place& place, const LayerSet& layers, Strategy strategy, int m) {
+    make_states(place);
+    std::size_t index = 0;
+    for (const StageSet& set : place.stages) {
+      strategy.virtual_stages = set.virtual_stages;
+      const bool legal = set.virtual_stages == 1 || m % set.pp == 0;
+      for (int zero = 0; zero < place.zeros; ++zero, ++index) {
+        strategy.zero = zero;
+        ++result_.candidates;
+        if (legal) evaluate(strategy, set, layers, place.states[index], m);
+        else ++result_.illegal;
       }
     }
   }
@@ -129,7 +137,6 @@ class Searcher {
 
   /// No schedule, sharding or overlap makes a step shorter than the mean stage's share of the work; strict, so that ties are evaluated.
   [[nodiscard]] bool cannot_win(const LayerSet& layers, const Strategy& s, int m) const {
-    if (!result_.best) return false;
     const double bound = m * layers.all / s.pp;
     return bound * (1 - 1e-9) > best_per_sequence_ * m * s.dp * s.microbatch;
   }
@@ -147,6 +154,7 @@ class Searcher {
       ++result_.memory_rejected;
       return;
     }
+    ++result_.fitting;
     const double per_sequence = outcome.step() / (static_cast<double>(m) * strategy.dp * strategy.microbatch);
     if (result_.best) {
       if (per_sequence > best_per_sequence_) return;

@@ -4,7 +4,8 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cost/roofline.hpp"
@@ -78,6 +79,11 @@ struct LayerSet {
   double hop_inside = 0, hop_across = 0;           // one point-to-point between stages, within the fast domain and beyond
 };
 
+inline constexpr std::array kMicrobatches = {1, 2, 4, 8, 16};
+inline constexpr std::array kRecomputes = {Recompute::kNone, Recompute::kSelective, Recompute::kFull};
+/// One for each Recompute: what they share is computed once.
+using LayerSets = std::array<LayerSet, kRecomputes.size()>;
+
 /// Parameters, states and exchange of one (tp, cp, ep, pp, dp, zero).
 struct StateSet {
   struct Stage { double weights = 0, gradients = 0, optimizer = 0; };
@@ -93,6 +99,25 @@ struct Outcome {
   double weights = 0, gradients = 0, optimizer = 0, activations = 0, logits = 0, overhead = 0;
   [[nodiscard]] double memory() const { return weights + gradients + optimizer + activations + logits + overhead; }
   int fullest_stage = 0;
+};
+
+/// LayerSets of the (tp, cp, ep, microbatch) that searches ask for, each made at its first use by whichever thread comes first: machine and
+/// job decide them alone, so searches over many cluster sizes share them.
+class LayerCache {
+ public:
+  void resize(std::size_t cells) { cells_ = std::make_unique<Cell[]>(cells); }
+  template <class Make>
+  const LayerSets& at(std::size_t cell, Make make) const {
+    std::call_once(cells_[cell].once, [&] { cells_[cell].sets = make(); });
+    return cells_[cell].sets;
+  }
+
+ private:
+  struct Cell {
+    std::once_flag once;
+    LayerSets sets;
+  };
+  std::unique_ptr<Cell[]> cells_;
 };
 
 struct Compiled {
@@ -113,6 +138,8 @@ struct Compiled {
   double trained_parameters = 0, total_parameters = 0;
   double model_flop_per_token = 0;
   std::vector<Sharding> shardings;                 // by tp, increasing
+  std::vector<int> context_splits, expert_splits;  // what searches try, increasing
+  LayerCache cache;
 
   void set_model_flop();
   [[nodiscard]] const Sharding* sharding(int tp) const;
@@ -125,7 +152,9 @@ struct Compiled {
   [[nodiscard]] bool legal(const Strategy& strategy, std::int64_t accelerators) const;
 
   [[nodiscard]] StageSet stage_set(int pp, int virtual_stages) const;
-  [[nodiscard]] LayerSet layer_set(const Sharding& sharding, int cp, int ep, int microbatch, Recompute recompute) const;
+  [[nodiscard]] LayerSets layer_sets(const Sharding& sharding, int cp, int ep, int microbatch) const;
+  /// The same from the cache; the arguments are indices into shardings, context_splits, expert_splits and kMicrobatches.
+  [[nodiscard]] const LayerSets& cached_sets(std::size_t sharding, std::size_t cp, std::size_t ep, std::size_t microbatch) const;
   [[nodiscard]] StateSet state_set(const Sharding& sharding, const StageSet& stages, int cp, int ep, int dp, int zero) const;
   [[nodiscard]] Outcome combine(const StageSet& stages, const LayerSet& layers, const StateSet& states, int microbatches, int zero, int accelerators) const;
   [[nodiscard]] RunEstimate finish(const Strategy& strategy, const Outcome& outcome) const;
