@@ -116,8 +116,9 @@ std::string format_error(const Error& error) {
       if (!problem.hint.empty()) text += "; " + problem.hint;
       text += '\n';
     }
-  } else if (!error.where.empty()) {
-    text += "  where: " + error.where.text() + '\n';
+  } else if (const std::string place = error.where.text();
+             !place.empty() && error.message.find(place) == std::string::npos) {
+    text += "  where: " + place + '\n';  // unless the message has said it
   }
   if (!error.why.empty()) text += "  why:   " + error.why + '\n';
   if (!error.hint.empty()) text += "  try:   " + error.hint + '\n';

@@ -91,6 +91,26 @@ Value resolve(const std::string& text) {
   return Value(text);
 }
 
+// What yaml-cpp found, in words for a person who edits a file.
+struct Fault {
+  std::string_view theirs, ours, hint;
+};
+constexpr Fault kFaults[] = {
+    {"illegal map value", "a colon where no value may stand",
+     "quote text that holds a colon and a space"},
+    {"illegal map key", "a key where none may stand", "check the indentation"},
+    {"illegal block entry", "a list entry where none may stand", "check the indentation"},
+    {"end of map not found", "the line fits no key or list above it", "check the indentation"},
+    {"end of sequence not found", "the line fits no key or list above it", "check the indentation"},
+    {"end of map flow not found", "a { is not closed", ""},
+    {"end of sequence flow not found", "a [ is not closed", ""},
+    {"illegal flow end", "a ] or } that closes nothing", ""},
+    {"illegal EOF in scalar", "the quoted text is not closed", ""},
+    {"illegal tab when looking for indentation", "a tab in the indentation", "use spaces"},
+    {"unknown token", "a character that cannot begin a value", "quote the text"},
+    {"the referenced anchor is not defined", "the alias refers to nothing", ""},
+};
+
 // Thrown through yaml-cpp, which knows no other way to stop; the builder holds the reason.
 struct Stop {};
 
@@ -296,8 +316,13 @@ std::optional<Error> read(std::string_view text, TreeBuilder& builder) {
     return builder.error();
   } catch (const YAML::Exception& problem) {
     if (buffer.exceeded()) return too_long();
-    builder.fail_at(ErrorCode::kMalformed, "not valid YAML: " + to_lower(problem.msg),
-                    place_of(problem.mark));
+    const auto* fault = std::find_if(std::begin(kFaults), std::end(kFaults), [&](const Fault& row) {
+      return problem.msg.starts_with(row.theirs);
+    });
+    const bool known = fault != std::end(kFaults);
+    builder.fail_at(ErrorCode::kMalformed,
+                    "not valid YAML: " + (known ? std::string(fault->ours) : to_lower(problem.msg)),
+                    place_of(problem.mark), {}, known ? std::string(fault->hint) : "");
     return builder.error();
   }
   return std::nullopt;

@@ -100,6 +100,11 @@ TEST(ErrorTest, BinaryFilesNameTheByte) {
       "  why:   the file is damaged or hostile; nothing was allocated\n");
 }
 
+TEST(ErrorTest, APlaceIsSaidOnce) {
+  EXPECT_EQ(format_error(problem("cannot read \"a.yaml\"", at("a.yaml", 0, 0), "no such file")),
+            "error: cannot read \"a.yaml\"\n  why:   no such file\n");
+}
+
 TEST(ErrorTest, PlacesOfEveryKind) {
   EXPECT_TRUE(Where().empty());
   EXPECT_EQ(Where().text(), "");

@@ -135,6 +135,24 @@ TEST(YamlTest, MalformedTextHasAPlace) {
   }
 }
 
+TEST(YamlTest, ProblemsAreSaidInWordsForPeople) {
+  const auto said = [](std::string_view text) { return format_error(read(text).error()); };
+  EXPECT_EQ(said("model: a\nnote: see: there\n"),
+            "error: not valid YAML: a colon where no value may stand\n"
+            "  where: job.yaml:2:10\n"
+            "  try:   quote text that holds a colon and a space\n");
+  EXPECT_EQ(said("slo:\n  ttft: 1s\n tpot: 1s\n"),
+            "error: not valid YAML: the line fits no key or list above it\n"
+            "  where: job.yaml:3:2\n"
+            "  try:   check the indentation\n");
+  EXPECT_EQ(said("precision: [bf16, fp8\n"),
+            "error: not valid YAML: a [ is not closed\n  where: job.yaml:2:1\n");
+  EXPECT_EQ(said("model: @x\n"),
+            "error: not valid YAML: a character that cannot begin a value\n"
+            "  where: job.yaml:1:8\n"
+            "  try:   quote the text\n");
+}
+
 TEST(YamlTest, BytesThatAreNoTextAreRefused) {
   EXPECT_EQ(format_error(read("a: \xff\n").error()),
             "error: the text is not UTF-8\n  where: job.yaml:1:4\n");
