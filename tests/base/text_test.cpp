@@ -54,8 +54,12 @@ TEST(TextTest, NothingFromOutsideMovesTheCursor) {
 
 TEST(TextTest, QuotedIsCutAtEightyCharacters) {
   EXPECT_EQ(quoted("abc"), "\"abc\"");
-  EXPECT_EQ(quoted(std::string(80, 'x')), '"' + std::string(80, 'x') + '"');
-  EXPECT_EQ(quoted(std::string(81, 'x')), '"' + std::string(80, 'x') + "...\"");
+  std::string eighty, shown = "\"";
+  eighty.append(80, 'x');
+  shown += eighty;
+  EXPECT_EQ(quoted(eighty), shown + '"');
+  eighty += 'x';
+  EXPECT_EQ(quoted(eighty), shown + "...\"");
   std::string accents;
   for (int i = 0; i < 80; ++i) accents += "é";
   EXPECT_EQ(quoted(accents), '"' + accents + '"');
