@@ -10,14 +10,16 @@ namespace {
 
 using cost::CollectiveKind;
 
-// A batch may move by so much to become whole microbatches on every replica: 4M means 2^22 as often as 4·10^6 (4.9 % apart).
+// A batch may move by so much to become whole microbatches on every replica: 4M means 2^22 as often
+// as 4·10^6 (4.9 % apart).
 constexpr double kBatchTolerance = 0.05;
 // Layers whose weights are gathered at once with zero 3: the one in work and the next.
 constexpr double kGatheredUnits = 2;
 // Weights travel in 16 bit whatever the master copy is.
 constexpr double kTravellingWeight = 2;
 
-/// What is not hidden of `seconds` of exchange behind `work`: the excess, and the first or last of `units` messages.
+/// What is not hidden of `seconds` of exchange behind `work`: the excess, and the first or last of
+/// `units` messages.
 double exposed(double seconds, double work, double overlap, double units) {
   return std::min(seconds, std::max(0.0, seconds - overlap * work) + seconds / units);
 }
@@ -39,13 +41,18 @@ std::int64_t Compiled::per_node(double ranks, double stride) const {
 }
 
 double Compiled::collective(CollectiveKind kind, double bytes, double ranks, double stride) const {
-  return cost::collective_time(machine, kind, Bytes{bytes}, static_cast<std::int64_t>(ranks), per_node(ranks, stride)).raw();
+  return cost::collective_time(machine, kind, Bytes{bytes}, static_cast<std::int64_t>(ranks),
+                               per_node(ranks, stride))
+      .raw();
 }
 
 int Compiled::microbatches(int dp, int microbatch) const {
-  const double sequences = job.global_batch_tokens / job.sequence, slots = static_cast<double>(dp) * microbatch;
+  const double sequences = job.global_batch_tokens / job.sequence,
+               slots = static_cast<double>(dp) * microbatch;
   const double count = std::max(1.0, std::round(sequences / slots));
-  if (count > std::numeric_limits<int>::max() || std::abs(count * slots - sequences) > kBatchTolerance * sequences) return 0;
+  if (count > std::numeric_limits<int>::max() ||
+      std::abs(count * slots - sequences) > kBatchTolerance * sequences)
+    return 0;
   return static_cast<int>(count);
 }
 
@@ -53,15 +60,21 @@ bool Compiled::legal(const Strategy& s, std::int64_t accelerators) const {
   for (const int degree : {s.tp, s.pp, s.ep, s.cp, s.dp, s.microbatch, s.virtual_stages}) {
     if (degree < 1 || degree > accelerators * 1024) return false;
   }
-  if (static_cast<double>(s.tp) * s.pp * s.cp * s.dp != static_cast<double>(accelerators) || s.zero < 0 || s.zero > 3) return false;
+  if (static_cast<double>(s.tp) * s.pp * s.cp * s.dp != static_cast<double>(accelerators) ||
+      s.zero < 0 || s.zero > 3)
+    return false;
   if (sharding(s.tp) == nullptr || s.pp > layer_count) return false;
   const double sequence = job.sequence;
   if (s.cp > 1 && std::fmod(sequence, 2.0 * s.cp) != 0) return false;
-  if (s.ep > 1 && (experts <= 0 || std::fmod(experts, s.ep) != 0 || (s.dp * s.cp * s.tp) % s.ep != 0)) return false;
+  if (s.ep > 1 &&
+      (experts <= 0 || std::fmod(experts, s.ep) != 0 || (s.dp * s.cp * s.tp) % s.ep != 0))
+    return false;
   const int m = microbatches(s.dp, s.microbatch);
   if (m == 0) return false;
   if (s.virtual_stages > 1) {  // the embedding and the head may have a chunk to themselves
-    if (s.pp == 1 || m % s.pp != 0 || static_cast<double>(s.pp) * s.virtual_stages > layer_count + 2) return false;
+    if (s.pp == 1 || m % s.pp != 0 ||
+        static_cast<double>(s.pp) * s.virtual_stages > layer_count + 2)
+      return false;
   }
   return accelerators <= fast_domain || machine.network.raw() > 0;
 }
@@ -70,7 +83,8 @@ StageSet Compiled::stage_set(int pp, int virtual_stages) const {
   StageSet set{.pp = pp, .virtual_stages = virtual_stages, .stages = {}, .counts = {}};
   const std::size_t kinds = classes.size(), layers = class_of_layer.size();
   const auto p = static_cast<std::size_t>(pp), v = static_cast<std::size_t>(virtual_stages);
-  // Uneven chunks give the remainder to the middle; the first, then the last, which work on the ends too, stay light.
+  // Uneven chunks give the remainder to the middle; the first, then the last, which work on the
+  // ends too, stay light.
   const std::size_t chunks = p * v;
   std::vector<std::size_t> lengths(chunks, layers / chunks);
   std::size_t rest = layers % chunks;
@@ -84,7 +98,8 @@ StageSet Compiled::stage_set(int pp, int virtual_stages) const {
     std::fill(counts.begin(), counts.end(), 0.0);
     double total = 0;
     for (std::size_t chunk = i; chunk < chunks; chunk += p) {
-      for (std::size_t layer = begin[chunk]; layer < begin[chunk + 1]; ++layer) counts[class_of_layer[layer]] += 1;
+      for (std::size_t layer = begin[chunk]; layer < begin[chunk + 1]; ++layer)
+        counts[class_of_layer[layer]] += 1;
       total += static_cast<double>(lengths[chunk]);
     }
     const bool first = i == 0, last = i + 1 == p;
@@ -96,35 +111,43 @@ StageSet Compiled::stage_set(int pp, int virtual_stages) const {
     }
     bool known = false;
     for (std::size_t j = 1; j < set.stages.size() && !known && !last; ++j) {
-      known = std::equal(counts.begin(), counts.end(), set.counts.begin() + static_cast<std::ptrdiff_t>(j * kinds));
+      known = std::equal(counts.begin(), counts.end(),
+                         set.counts.begin() + static_cast<std::ptrdiff_t>(j * kinds));
     }
     if (known) continue;
-    set.stages.push_back({.index = static_cast<int>(i), .first = first, .last = last, .layers = total});
+    set.stages.push_back(
+        {.index = static_cast<int>(i), .first = first, .last = last, .layers = total});
     set.counts.insert(set.counts.end(), counts.begin(), counts.end());
   }
   return set;
 }
 
-StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, int cp, int ep, int dp, int zero) const {
+StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, int cp, int ep,
+                             int dp, int zero) const {
   StateSet set;
   const double group = static_cast<double>(dp) * cp;
   const double expert_group = ep > 1 ? group * sharding.tp / ep : group;
   const double stride = sharding.tp, expert_stride = ep > 1 ? ep : stride;
   const bool full = job.method == Method::kFull;
-  const double frozen_linear = job.method == Method::kQlora ? model::bytes_per_weight(model::Format::kNf4) : 2;
+  const double frozen_linear =
+      job.method == Method::kQlora ? model::bytes_per_weight(model::Format::kNf4) : 2;
   const std::size_t kinds = classes.size();
   const auto expert_parameters = [&](std::size_t kind) {
-    return ep > 1 ? shardings.front().classes[kind].expert_parameters / ep : sharding.classes[kind].expert_parameters;
+    return ep > 1 ? shardings.front().classes[kind].expert_parameters / ep
+                  : sharding.classes[kind].expert_parameters;
   };
 
-  double unit = 0, unit_frozen = 0;  // the largest layer or end, trained parameters and frozen bytes
+  double unit = 0,
+         unit_frozen = 0;  // the largest layer or end, trained parameters and frozen bytes
   for (std::size_t k = 0; k < kinds; ++k) {
     const double all = sharding.classes[k].parameters + expert_parameters(k);
     unit = std::max(unit, full ? all : sharding.classes[k].adapter_parameters);
     if (!full) unit_frozen = std::max(unit_frozen, all * frozen_linear);
   }
-  if (full) unit = std::max({unit, sharding.embedding, has_head ? sharding.head : 0});
-  else unit_frozen = std::max({unit_frozen, 2 * sharding.embedding, has_head ? 2 * sharding.head : 0});
+  if (full)
+    unit = std::max({unit, sharding.embedding, has_head ? sharding.head : 0});
+  else
+    unit_frozen = std::max({unit_frozen, 2 * sharding.embedding, has_head ? 2 * sharding.head : 0});
 
   double most = -1;
   for (std::size_t i = 0; i < stages.stages.size(); ++i) {
@@ -142,15 +165,20 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
       if (has_head && (!tied || stages.pp > 1)) ends += sharding.head;
     }
     const double trained = full ? dense + ends : adapters, trained_expert = full ? expert : 0;
-    const double frozen = full ? 0 : dense * frozen_linear + 2 * ends, frozen_expert = full ? 0 : expert * frozen_linear;
+    const double frozen = full ? 0 : dense * frozen_linear + 2 * ends,
+                 frozen_expert = full ? 0 : expert * frozen_linear;
 
-    const auto share = [&](int from, double a, double b) { return zero >= from ? a / group + b / expert_group : a + b; };
+    const auto share = [&](int from, double a, double b) {
+      return zero >= from ? a / group + b / expert_group : a + b;
+    };
     StateSet::Stage state;
-    state.weights = recipe.weights * share(3, trained, trained_expert) + share(3, frozen, frozen_expert) + (stage.first ? frozen_bytes : 0);
+    state.weights = recipe.weights * share(3, trained, trained_expert) +
+                    share(3, frozen, frozen_expert) + (stage.first ? frozen_bytes : 0);
     state.gradients = recipe.gradients * share(2, trained, trained_expert);
     state.optimizer = recipe.state * share(1, trained, trained_expert);
     if (zero >= 3 && group > 1) {
-      state.weights += kGatheredUnits * (std::min(recipe.weights, kTravellingWeight) * unit + unit_frozen);
+      state.weights +=
+          kGatheredUnits * (std::min(recipe.weights, kTravellingWeight) * unit + unit_frozen);
     }
     if (zero >= 2 && group > 1) state.gradients += recipe.gradients * unit;
     set.stages.push_back(state);
@@ -159,19 +187,27 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
     if (size <= most) continue;
     most = size;
     set.units = std::max(1.0, stage.layers);
-    const CollectiveKind kind = zero >= 1 ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce;
+    const CollectiveKind kind =
+        zero >= 1 ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce;
     const double factor = job.stack.corrections.data;
-    set.reduce = factor * (collective(kind, trained * recipe.gradients, group, stride) +
-                           collective(kind, trained_expert * recipe.gradients, expert_group, expert_stride));
+    set.reduce =
+        factor * (collective(kind, trained * recipe.gradients, group, stride) +
+                  collective(kind, trained_expert * recipe.gradients, expert_group, expert_stride));
     const double travelling = trained * kTravellingWeight + (zero >= 3 ? frozen : 0);
-    const double travelling_expert = trained_expert * kTravellingWeight + (zero >= 3 ? frozen_expert : 0);
-    set.gather_forward = zero == 0 ? 0 : factor * (collective(CollectiveKind::kAllGather, travelling, group, stride) +
-                                                   collective(CollectiveKind::kAllGather, travelling_expert, expert_group, expert_stride));
+    const double travelling_expert =
+        trained_expert * kTravellingWeight + (zero >= 3 ? frozen_expert : 0);
+    set.gather_forward =
+        zero == 0 ? 0
+                  : factor * (collective(CollectiveKind::kAllGather, travelling, group, stride) +
+                              collective(CollectiveKind::kAllGather, travelling_expert,
+                                         expert_group, expert_stride));
     set.gather_backward = zero >= 3 ? set.gather_forward : 0;
     if (tied && full && stages.pp > 1 && has_head) {
-      set.reduce += factor * collective(CollectiveKind::kAllReduce, sharding.embedding * recipe.gradients, 2, fast_domain);
+      set.reduce += factor * collective(CollectiveKind::kAllReduce,
+                                        sharding.embedding * recipe.gradients, 2, fast_domain);
     }
-    // Adam reads the gradient and reads and writes weight, master and moments: about 30 bytes (training.md §8).
+    // Adam reads the gradient and reads and writes weight, master and moments: about 30 bytes
+    // (training.md §8).
     const double updated = share(1, trained, trained_expert);
     const double traffic = updated * (recipe.gradients + 2 * recipe.state + 2 * recipe.weights);
     set.update = job.stack.corrections.optimizer * cost::elementwise_time(machine, traffic).seconds;
@@ -179,7 +215,8 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
   return set;
 }
 
-Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const StateSet& states, int microbatches, int zero, int accelerators) const {
+Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const StateSet& states,
+                          int microbatches, int zero, int accelerators) const {
   const std::size_t kinds = classes.size();
   const double m = microbatches;
   const Stack& stack = job.stack;
@@ -189,7 +226,8 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
   for (std::size_t i = 0; i < stages.stages.size(); ++i) {
     const StageSet::Stage& stage = stages.stages[i];
     LayerSet::Cost cost;
-    for (std::size_t k = 0; k < kinds; ++k) cost.add(layers.layers[k], stages.counts[i * kinds + k]);
+    for (std::size_t k = 0; k < kinds; ++k)
+      cost.add(layers.layers[k], stages.counts[i * kinds + k]);
     if (stage.first) cost.add(layers.first, 1);
     if (stage.last) cost.add(layers.last, 1);
     if (cost.seconds() > slowest_seconds) {
@@ -197,7 +235,9 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
       slowest = cost;
     }
     const StateSet::Stage& state = states.stages[i];
-    const double activations = cost.activations * microbatches_in_flight(m, stage.index, stages.pp, stages.virtual_stages) + layers.working;
+    const double activations = cost.activations * microbatches_in_flight(m, stage.index, stages.pp,
+                                                                         stages.virtual_stages) +
+                               layers.working;
     const double logits = stage.last ? layers.logits : 0;
     const double used = state.weights + state.gradients + state.optimizer + activations + logits;
     if (used > fullest) {
@@ -210,7 +250,8 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
       out.fullest_stage = stage.index;
     }
   }
-  out.overhead = stack.allocator_slack * fullest + stack.context.raw() + (accelerators > 1 ? stack.communication_buffers.raw() : 0);
+  out.overhead = stack.allocator_slack * fullest + stack.context.raw() +
+                 (accelerators > 1 ? stack.communication_buffers.raw() : 0);
 
   const double p = stages.pp, v = stages.virtual_stages;
   const double hop = accelerators > fast_domain ? layers.hop_across : layers.hop_inside;
@@ -221,14 +262,18 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
                 exposed(states.gather_backward + states.reduce, slowest.backward, rho, units));
   } else {
     const double reductions = zero == 2 ? m : 1;
-    data = reductions * exposed(states.reduce, slowest.backward, rho, units) + exposed(states.gather_forward, slowest.forward, rho, units);
+    data = reductions * exposed(states.reduce, slowest.backward, rho, units) +
+           exposed(states.gather_forward, slowest.forward, rho, units);
   }
-  const double straggler = 1 + stack.straggler_per_decade * std::max(0.0, std::log10(accelerators / 1000.0));
+  const double straggler =
+      1 + stack.straggler_per_decade * std::max(0.0, std::log10(accelerators / 1000.0));
   out.compute = straggler * m * (slowest.forward + slowest.backward);
   out.bubble = straggler * (layers.all - slowest_seconds) / v;
-  // Warm-up and drain pass every boundary both ways; in between 1F1B exchanges twice per microbatch, interleaving hides that.
+  // Warm-up and drain pass every boundary both ways; in between 1F1B exchanges twice per
+  // microbatch, interleaving hides that.
   const double steady = v > 1 ? 0 : 2 * m * (1 - stack.pipeline_overlap);
-  out.communication = straggler * (m * slowest.communication + (p > 1 ? (2 * (p - 1) * v + steady) * hop : 0) + data);
+  out.communication = straggler * (m * slowest.communication +
+                                   (p > 1 ? (2 * (p - 1) * v + steady) * hop : 0) + data);
   out.update = straggler * states.update;
   out.host = straggler * (m * slowest.host + stack.host_per_step.raw());
   return out;
@@ -236,7 +281,8 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
 
 Goodput Compiled::goodput_of(double accelerators) const {
   const Seconds mean{3600.0 / (kFailuresPerAcceleratorHour * accelerators)};
-  const Seconds checkpoint = Bytes{kCheckpointBytesPerParameter * trained_parameters} / (kCheckpointBandwidthPerAccelerator * accelerators);
+  const Seconds checkpoint = Bytes{kCheckpointBytesPerParameter * trained_parameters} /
+                             (kCheckpointBandwidthPerAccelerator * accelerators);
   return goodput(checkpoint, mean, kRestart);
 }
 
@@ -249,11 +295,14 @@ RunEstimate Compiled::finish(const Strategy& s, const Outcome& o) const {
   run.optimizer_update = Seconds{o.update};
   run.host = Seconds{o.host};
   run.step = Seconds{o.step()};
-  run.memory = {Bytes{o.weights}, Bytes{o.gradients}, Bytes{o.optimizer}, Bytes{o.activations}, Bytes{o.logits}, Bytes{o.overhead}};
+  run.memory = {Bytes{o.weights},     Bytes{o.gradients}, Bytes{o.optimizer},
+                Bytes{o.activations}, Bytes{o.logits},    Bytes{o.overhead}};
   run.fullest_stage = o.fullest_stage;
-  run.batch_tokens = static_cast<double>(microbatches(s.dp, s.microbatch)) * s.dp * s.microbatch * job.sequence;
+  run.batch_tokens =
+      static_cast<double>(microbatches(s.dp, s.microbatch)) * s.dp * s.microbatch * job.sequence;
   run.tokens_per_second = run.batch_tokens / o.step();
-  run.mfu = model_flop_per_token * run.tokens_per_second / (g * machine.rate(job.compute).peak.raw());
+  run.mfu =
+      model_flop_per_token * run.tokens_per_second / (g * machine.rate(job.compute).peak.raw());
   run.goodput = goodput_of(g).share;
   run.steps = std::ceil(job.tokens / run.batch_tokens);
   run.duration = Seconds{job.tokens / (run.tokens_per_second * run.goodput)};

@@ -1,4 +1,5 @@
-// Bytes per parameter that training recipes keep: weights, gradients, optimizer state (training.md §5.2).
+// Bytes per parameter that training recipes keep: weights, gradients, optimizer state (training.md
+// §5.2).
 #pragma once
 
 #include <cstdint>
@@ -7,13 +8,16 @@
 namespace portolan::training {
 
 enum class Optimizer : std::uint8_t {
-  kAdamMixed,     // bf16 weights and gradients, fp32 master and two moments: 2 + 2 + 12 (DeepSpeed; requirements R10's default)
-  kAdamFp32,      // everything fp32: 4 + 4 + 8
-  kAdam8bit,      // bf16 weights and gradients, two 8-bit moments, no master: 2 + 2 + 2 (block scales, 8/2048 B, left out)
-  kSgd,           // bf16 weights and gradients, fp32 master and momentum: 2 + 2 + 8
-  kAdamMegatron,  // as kAdamMixed with fp32 gradient accumulation: 2 + 4 + 12
-  kAdamBf16,      // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
-  kAdamDeepspeedBf16  // fp32 gradient accumulation beside the bf16 gradients: 2 + 6 + 12 (DeepSpeed's BF16 optimizer)
+  kAdamMixed,  // bf16 weights and gradients, fp32 master and two moments: 2 + 2 + 12 (DeepSpeed;
+               // requirements R10's default)
+  kAdamFp32,   // everything fp32: 4 + 4 + 8
+  kAdam8bit,   // bf16 weights and gradients, two 8-bit moments, no master: 2 + 2 + 2 (block scales,
+               // 8/2048 B, left out)
+  kSgd,        // bf16 weights and gradients, fp32 master and momentum: 2 + 2 + 8
+  kAdamMegatron,      // as kAdamMixed with fp32 gradient accumulation: 2 + 4 + 12
+  kAdamBf16,          // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
+  kAdamDeepspeedBf16  // fp32 gradient accumulation beside the bf16 gradients: 2 + 6 + 12
+                      // (DeepSpeed's BF16 optimizer)
 };
 std::string_view optimizer_name(Optimizer optimizer);
 
@@ -24,19 +28,30 @@ struct Recipe {
 };
 constexpr Recipe recipe(Optimizer optimizer) {
   switch (optimizer) {
-    case Optimizer::kAdamMixed: return {2, 2, 12};
-    case Optimizer::kAdamFp32: return {4, 4, 8};
-    case Optimizer::kAdam8bit: return {2, 2, 2};
-    case Optimizer::kSgd: return {2, 2, 8};
-    case Optimizer::kAdamMegatron: return {2, 4, 12};
-    case Optimizer::kAdamBf16: return {2, 2, 4};
-    case Optimizer::kAdamDeepspeedBf16: return {2, 6, 12};
+    case Optimizer::kAdamMixed:
+      return {2, 2, 12};
+    case Optimizer::kAdamFp32:
+      return {4, 4, 8};
+    case Optimizer::kAdam8bit:
+      return {2, 2, 2};
+    case Optimizer::kSgd:
+      return {2, 2, 8};
+    case Optimizer::kAdamMegatron:
+      return {2, 4, 12};
+    case Optimizer::kAdamBf16:
+      return {2, 2, 4};
+    case Optimizer::kAdamDeepspeedBf16:
+      return {2, 6, 12};
   }
   return {};
 }
-/// Weights + gradients + optimizer state: 16 for kAdamMixed and kAdamFp32, 6 for kAdam8bit, 18 for kAdamMegatron.
-constexpr double state_bytes_per_parameter(Optimizer optimizer) { return recipe(optimizer).total(); }
-/// The reference article's rule (R10): fp32 weights and Adam's two fp32 moments, gradients forgotten.
+/// Weights + gradients + optimizer state: 16 for kAdamMixed and kAdamFp32, 6 for kAdam8bit, 18 for
+/// kAdamMegatron.
+constexpr double state_bytes_per_parameter(Optimizer optimizer) {
+  return recipe(optimizer).total();
+}
+/// The reference article's rule (R10): fp32 weights and Adam's two fp32 moments, gradients
+/// forgotten.
 inline constexpr double kArticleBytesPerParameter = 12;
 
 }  // namespace portolan::training

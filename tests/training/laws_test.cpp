@@ -28,9 +28,13 @@ Case any_case() {
   Case c;
   const int kind = *rc::gen::inRange(0, 3);
   const auto layers = static_cast<std::int64_t>(power(3, 7));
-  if (kind == 0) c.architecture = parts::llama(layers, 4096, 32, 8, 14336, *rc::gen::element<std::int64_t>(32000, 128256));
-  if (kind == 1) c.architecture = parts::gpt(layers, 6144, 64, *rc::gen::element<std::int64_t>(0, 51200));
-  if (kind == 2) c.architecture = parts::qwen3_30b_a3b(), c.architecture.layers.front().count = layers;
+  if (kind == 0)
+    c.architecture =
+        parts::llama(layers, 4096, 32, 8, 14336, *rc::gen::element<std::int64_t>(32000, 128256));
+  if (kind == 1)
+    c.architecture = parts::gpt(layers, 6144, 64, *rc::gen::element<std::int64_t>(0, 51200));
+  if (kind == 2)
+    c.architecture = parts::qwen3_30b_a3b(), c.architecture.layers.front().count = layers;
   Strategy& s = c.strategy;
   s.tp = power(0, 4);
   s.pp = power(0, 4);
@@ -42,7 +46,8 @@ Case any_case() {
   s.microbatch = power(0, 3);
   s.recompute = *rc::gen::element(Recompute::kNone, Recompute::kSelective, Recompute::kFull);
   c.nodes = s.accelerators() / 8;
-  c.job = parts::job(*rc::gen::element(2048.0, 8192.0), static_cast<double>(s.dp) * s.microbatch * s.pp * power(0, 4));
+  c.job = parts::job(*rc::gen::element(2048.0, 8192.0),
+                     static_cast<double>(s.dp) * s.microbatch * s.pp * power(0, 4));
   c.job.method = *rc::gen::element(Method::kFull, Method::kFull, Method::kLora, Method::kQlora);
   c.job.stack = *rc::gen::element(fused_stack(), eager_stack(), unfused_stack());
   return c;
@@ -57,12 +62,16 @@ RC_GTEST_PROP(TrainingLaw, PartsSumToTheWhole, ()) {
   const Case c = any_case();
   const auto run = run_of(c);
   RC_ASSERT(run.has_value());
-  RC_ASSERT(run->step.raw() == (run->compute + run->bubble + run->exposed_communication + run->optimizer_update + run->host).raw());
+  RC_ASSERT(run->step.raw() == (run->compute + run->bubble + run->exposed_communication +
+                                run->optimizer_update + run->host)
+                                   .raw());
   const TrainingMemory& m = run->memory;
-  RC_ASSERT(m.total().raw() == (m.weights + m.gradients + m.optimizer + m.activations + m.logits + m.overhead).raw());
+  RC_ASSERT(m.total().raw() ==
+            (m.weights + m.gradients + m.optimizer + m.activations + m.logits + m.overhead).raw());
   RC_ASSERT(std::abs(run->tokens_per_second * run->step.raw() / run->batch_tokens - 1) < 1e-12);
   RC_ASSERT(run->batch_tokens == c.job.global_batch_tokens);
-  for (const double part : {run->compute.raw(), run->bubble.raw(), run->exposed_communication.raw(), run->optimizer_update.raw(), run->host.raw()}) {
+  for (const double part : {run->compute.raw(), run->bubble.raw(), run->exposed_communication.raw(),
+                            run->optimizer_update.raw(), run->host.raw()}) {
     RC_ASSERT(part >= -1e-12 && std::isfinite(part));
   }
   RC_ASSERT(run->mfu > 0 && run->mfu < 1);
@@ -99,12 +108,19 @@ RC_GTEST_PROP(TrainingLaw, MemoryFallsWithEveryDivision, ()) {
     other.nodes = other.strategy.accelerators() / 8;
     return run_of(other)->memory.total().raw() * (1 / kSlack);
   };
-  if (c.strategy.tp < 8) RC_ASSERT(with([](Case& o) { o.strategy.tp *= 2; }) <= base->memory.total().raw());
+  if (c.strategy.tp < 8)
+    RC_ASSERT(with([](Case& o) { o.strategy.tp *= 2; }) <= base->memory.total().raw());
   if (c.strategy.recompute != Recompute::kFull) {
-    RC_ASSERT(with([](Case& o) { o.strategy.recompute = o.strategy.recompute == Recompute::kNone ? Recompute::kSelective : Recompute::kFull; }) <= base->memory.total().raw());
+    RC_ASSERT(with([](Case& o) {
+                o.strategy.recompute = o.strategy.recompute == Recompute::kNone
+                                           ? Recompute::kSelective
+                                           : Recompute::kFull;
+              }) <= base->memory.total().raw());
   }
-  if (c.strategy.zero == 0) RC_ASSERT(with([](Case& o) { o.strategy.zero = 1; }) <= base->memory.total().raw());
-  if (c.strategy.cp == 1) RC_ASSERT(with([](Case& o) { o.strategy.cp = 2; }) <= base->memory.total().raw());
+  if (c.strategy.zero == 0)
+    RC_ASSERT(with([](Case& o) { o.strategy.zero = 1; }) <= base->memory.total().raw());
+  if (c.strategy.cp == 1)
+    RC_ASSERT(with([](Case& o) { o.strategy.cp = 2; }) <= base->memory.total().raw());
 }
 
 RC_GTEST_PROP(TrainingLaw, MemoryGrowsWithMicrobatchAndSequence, ()) {
@@ -137,7 +153,8 @@ RC_GTEST_PROP(TrainingLaw, InterleavingNeverRaisesTheBubble, ()) {
   }
   const auto base = run_of(c);
   c.strategy.virtual_stages = 2;
-  if (const auto interleaved = run_of(c)) RC_ASSERT(interleaved->bubble.raw() <= base->bubble.raw() * kSlack);
+  if (const auto interleaved = run_of(c))
+    RC_ASSERT(interleaved->bubble.raw() <= base->bubble.raw() * kSlack);
 }
 
 RC_GTEST_PROP(GoodputLaw, FallsWithEveryLoss, ()) {
@@ -151,7 +168,8 @@ RC_GTEST_PROP(GoodputLaw, FallsWithEveryLoss, ()) {
 }
 
 RC_GTEST_PROP(GoodputLaw, TheIntervalIsTheBestOne, ()) {
-  const Seconds c{std::pow(10.0, *rc::gen::inRange(-10, 40) / 10.0)}, m{std::pow(10.0, *rc::gen::inRange(20, 70) / 10.0)};
+  const Seconds c{std::pow(10.0, *rc::gen::inRange(-10, 40) / 10.0)},
+      m{std::pow(10.0, *rc::gen::inRange(20, 70) / 10.0)};
   const Goodput best = goodput(c, m, kRestart);
   RC_PRE(best.share > 1e-6);
   const double factor = std::pow(2.0, *rc::gen::inRange(-30, 30) / 10.0);

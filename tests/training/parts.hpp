@@ -9,7 +9,8 @@
 namespace portolan::training::parts {
 
 /// Llama style: grouped-query attention, SwiGLU, RMSNorm, untied embeddings.
-inline model::Architecture llama(std::int64_t layers, std::int64_t hidden, std::int64_t heads, std::int64_t kv_heads, std::int64_t ffn, std::int64_t vocab) {
+inline model::Architecture llama(std::int64_t layers, std::int64_t hidden, std::int64_t heads,
+                                 std::int64_t kv_heads, std::int64_t ffn, std::int64_t vocab) {
   model::Architecture a;
   a.hidden = hidden;
   a.vocab = vocab;
@@ -30,7 +31,8 @@ inline model::Architecture llama3_8b() { return llama(32, 4096, 32, 8, 14336, 12
 inline model::Architecture llama3_405b() { return llama(126, 16384, 128, 8, 53248, 128256); }
 
 /// GPT style: plain MLP of 4h, no biases, no norms: 12 h² parameters a layer and nothing else.
-inline model::Architecture gpt(std::int64_t layers, std::int64_t hidden, std::int64_t heads, std::int64_t vocab = 0) {
+inline model::Architecture gpt(std::int64_t layers, std::int64_t hidden, std::int64_t heads,
+                               std::int64_t vocab = 0) {
   model::Architecture a = llama(layers, hidden, heads, heads, 4 * hidden, vocab);
   a.layers.front().channel.gated = false;
   a.layers.front().norm_parameters = 0;
@@ -52,7 +54,8 @@ inline model::Architecture qwen3_30b_a3b() {
   return a;
 }
 
-/// An H100 SXM: 989 TFLOP/s bf16 of which 795 are reached for long, 80 GB at 3.35 TB/s, NVLink 450 GB/s each way.
+/// An H100 SXM: 989 TFLOP/s bf16 of which 795 are reached for long, 80 GB at 3.35 TB/s, NVLink 450
+/// GB/s each way.
 inline const hardware::Accelerator& h100() {
   static const hardware::Accelerator accelerator = [] {
     hardware::Accelerator a;
@@ -76,7 +79,8 @@ inline const hardware::Accelerator& h100() {
 }
 
 /// A node of `count` H100 with 400 Gbit/s of RDMA network each.
-inline cost::Machine machine(std::int64_t count = 8, const hardware::Accelerator& accelerator = h100()) {
+inline cost::Machine machine(std::int64_t count = 8,
+                             const hardware::Accelerator& accelerator = h100()) {
   hardware::Node node;
   node.accelerator = &accelerator;
   node.count = count;

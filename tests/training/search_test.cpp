@@ -20,7 +20,8 @@ void expect_same_winner(const Trainer& trainer, std::int64_t nodes) {
     EXPECT_EQ(quick.smallest_memory.raw(), all.smallest_memory.raw());
     return;
   }
-  EXPECT_EQ(*quick.best, *all.best) << strategy_text(*quick.best) << " / " << strategy_text(*all.best);
+  EXPECT_EQ(*quick.best, *all.best)
+      << strategy_text(*quick.best) << " / " << strategy_text(*all.best);
   EXPECT_EQ(quick.estimate->step.raw(), all.estimate->step.raw());
   // What the search reports is what evaluate says.
   const auto again = trainer.evaluate(*quick.best, nodes);
@@ -32,10 +33,16 @@ void expect_same_winner(const Trainer& trainer, std::int64_t nodes) {
 
 TEST(Search, PruningKeepsTheOptimum) {
   for (const std::int64_t nodes : {1, 2, 3, 8, 16}) {
-    expect_same_winner(*Trainer::compile(parts::llama3_8b(), parts::machine(), parts::job(8192, 512)), nodes);
-    expect_same_winner(*Trainer::compile(parts::gpt(48, 6144, 64, 51200), parts::machine(4), parts::job(2048, 256)), nodes);
-    expect_same_winner(*Trainer::compile(parts::qwen3_30b_a3b(), parts::machine(), parts::job(4096, 1024)), nodes);
-    expect_same_winner(*Trainer::compile(parts::llama(80, 8192, 64, 8, 28672, 128256), parts::machine(), parts::job(32768, 128)), nodes);
+    expect_same_winner(
+        *Trainer::compile(parts::llama3_8b(), parts::machine(), parts::job(8192, 512)), nodes);
+    expect_same_winner(*Trainer::compile(parts::gpt(48, 6144, 64, 51200), parts::machine(4),
+                                         parts::job(2048, 256)),
+                       nodes);
+    expect_same_winner(
+        *Trainer::compile(parts::qwen3_30b_a3b(), parts::machine(), parts::job(4096, 1024)), nodes);
+    expect_same_winner(*Trainer::compile(parts::llama(80, 8192, 64, 8, 28672, 128256),
+                                         parts::machine(), parts::job(32768, 128)),
+                       nodes);
   }
 }
 
@@ -52,18 +59,21 @@ TEST(Search, LoraFitsWhereFullTrainingDoesNot) {
 }
 
 TEST(Search, FindsAPublishedConfigurationOrABetterOne) {
-  // Llama 3 405B on 8,192 H100: whatever wins must not be slower than what Meta ran (tp 8, pp 16, dp 64).
+  // Llama 3 405B on 8,192 H100: whatever wins must not be slower than what Meta ran (tp 8, pp 16,
+  // dp 64).
   Job job = parts::job(8192, 2048);
   const auto trainer = Trainer::compile(parts::llama3_405b(), parts::machine(), job);
   const auto search = trainer->search(1024);
   ASSERT_TRUE(search.best);
-  const auto published = trainer->evaluate({.tp = 8, .pp = 16, .dp = 64, .zero = 1, .recompute = Recompute::kNone}, 1024);
+  const auto published = trainer->evaluate(
+      {.tp = 8, .pp = 16, .dp = 64, .zero = 1, .recompute = Recompute::kNone}, 1024);
   EXPECT_LE(search.estimate->duration, published->duration);
 }
 
 TEST(Search, NothingLegalIsSaid) {
   // Seven heads and a batch of one sequence on eight accelerators.
-  const auto trainer = Trainer::compile(parts::llama(1, 896, 7, 7, 3584, 1000), parts::machine(), parts::job(1001, 1));
+  const auto trainer = Trainer::compile(parts::llama(1, 896, 7, 7, 3584, 1000), parts::machine(),
+                                        parts::job(1001, 1));
   const auto search = trainer->search(1);
   EXPECT_FALSE(search.best);
   EXPECT_GT(search.illegal, 0u);
@@ -72,7 +82,8 @@ TEST(Search, NothingLegalIsSaid) {
 }
 
 TEST(Search, SameAnswerFromEveryThread) {
-  const auto trainer = *Trainer::compile(parts::qwen3_30b_a3b(), parts::machine(), parts::job(4096, 1024));
+  const auto trainer =
+      *Trainer::compile(parts::qwen3_30b_a3b(), parts::machine(), parts::job(4096, 1024));
   std::vector<Trainer::Search> results(4);
   std::vector<std::jthread> threads;
   for (auto& result : results) threads.emplace_back([&] { result = trainer.search(8); });
@@ -91,7 +102,9 @@ RC_GTEST_PROP(SearchLaw, PrunedEqualsExhaustive, ()) {
   const double sequence = *rc::gen::element(1024.0, 4096.0, 16384.0);
   Job job = parts::job(sequence, std::int64_t{1} << *rc::gen::inRange(2, 9));
   job.method = *rc::gen::element(Method::kFull, Method::kLora, Method::kQlora);
-  const auto trainer = Trainer::compile(parts::gpt(layers, heads * 128, heads, vocab), parts::machine(*rc::gen::element<std::int64_t>(1, 2, 4, 8)), job);
+  const auto trainer =
+      Trainer::compile(parts::gpt(layers, heads * 128, heads, vocab),
+                       parts::machine(*rc::gen::element<std::int64_t>(1, 2, 4, 8)), job);
   RC_ASSERT(trainer.has_value());
   const auto nodes = *rc::gen::inRange<std::int64_t>(1, 5);
   const auto quick = trainer->search(nodes), all = trainer->search_exhaustively(nodes);
