@@ -53,7 +53,8 @@ std::vector<Derivation> explain_plan(const planner::PlanResult& result, const Co
   }
   if (best.training_estimate) {
     const training::RunEstimate& run = *best.training_estimate;
-    Derivation time = figure("duration", run.duration.in(kHour), "h", "tokens / (tokens per second · goodput)", fmt::format("{:.6g} / ({} · {}) / 3,600", job.training.tokens, significant(run.tokens_per_second, 5), significant(run.goodput, 4)));
+    const Seconds whole = best.duration.value_or(run.duration);  // with the start-up
+    Derivation time = figure("duration", whole.in(kHour), "h", "tokens / (tokens per second · goodput) + start-up", fmt::format("{:.6g} / ({} · {}) / 3,600 + {}", job.training.tokens, significant(run.tokens_per_second, 5), significant(run.goodput, 4), significant((whole - run.duration).in(kHour), 4)));
     time.inputs.push_back(figure("compute", run.compute.raw(), "s", "per step", {}));
     time.inputs.push_back(figure("pipeline bubble", run.bubble.raw(), "s", "per step", {}));
     time.inputs.push_back(figure("exposed communication", run.exposed_communication.raw(), "s", "per step", {}));
@@ -64,7 +65,7 @@ std::vector<Derivation> explain_plan(const planner::PlanResult& result, const Co
                                fmt::format("{} + {} + {} + {} + {} + {}", si(run.memory.weights.raw(), "B"), si(run.memory.gradients.raw(), "B"), si(run.memory.optimizer.raw(), "B"), si(run.memory.activations.raw(), "B"),
                                            si(run.memory.logits.raw(), "B"), si(run.memory.overhead.raw(), "B")));
     out.push_back(std::move(memory));
-    if (best.usd_total) out.push_back(figure("cost of the job", best.usd_total->raw(), "USD", "duration · cost per hour · runs", fmt::format("{} h · {} · {}", significant(run.duration.in(kHour), 5), significant(best.usd_per_hour.in(kUsdPerHour), 6), shortest(job.runs.value_or(1)))));
+    if (best.usd_total) out.push_back(figure("cost of the job", best.usd_total->raw(), "USD", "duration · cost per hour · runs, in whole billing quanta", fmt::format("{} h · {} · {}", significant(whole.in(kHour), 6), significant(best.usd_per_hour.in(kUsdPerHour), 6), shortest(job.runs.value_or(1)))));
   } else {
     if (best.ttft_p95) {
       out.push_back(figure("TTFT p95", best.ttft_p95->raw(), "s", "front end + residual step + queue + prefill steps, 95th percentile", {}));

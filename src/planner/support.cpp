@@ -102,12 +102,16 @@ std::variant<Support, NoSupport> find_support(std::span<const EngineSupport> tab
     // A bf16 checkpoint is loaded as fp16 where bf16 does not exist.
     if (word == "bf16" && lists(*row, "fp16")) return Support{row, true};
   }
+  // Of what it has, the format nearest to the usual checkpoint.
+  const EngineSupport& first = *rows.front();
+  const std::string_view instead = lists(first, "bf16")   ? "bf16"
+                                   : lists(first, "fp16") ? "fp16"
+                                                          : split(first.formats, ' ').front();
   return NoSupport{
       .what = Unsupported::kFormat,
-      .lacked =
-          fmt::format("{} on {} {} has no {} (it has {})", rows.front()->engine, accelerator.vendor,
-                      accelerator.architecture, model::format_name(format), rows.front()->formats),
-      .change = fmt::format("precision: [{}]", split(rows.front()->formats, ' ').front())};
+      .lacked = fmt::format("{} on {} {} has no {} (it has {})", first.engine, accelerator.vendor,
+                            accelerator.architecture, model::format_name(format), first.formats),
+      .change = fmt::format("precision: [{}]", instead)};
 }
 
 }  // namespace portolan::planner

@@ -228,6 +228,8 @@ class TrainingSolver {
     solution.instances = solution.instances_low = solution.instances_high = point.nodes;
     plan.training_strategy = strategy;
     plan.training_estimate = run;
+    plan.training_estimate->goodput = point.goodput[spot];
+    plan.training_estimate->duration = point.working[spot];
     plan.accelerators_per_replica =
         static_cast<std::int64_t>(strategy.tp) * strategy.pp * strategy.cp;
     plan.replicas = plan.replicas_mean = strategy.dp;
