@@ -275,7 +275,7 @@ void fill_times(EstimateResult& result, OnHardware& on, const EstimateRequest& r
 Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, const Context& context,
                      const Setting& setting) {
   EstimateResult& result = answer.result;
-  const auto resolved = PORTOLAN_TRY(context.catalogue().accelerators().resolve(*request.gpu));
+  const auto resolved = PORTOLAN_TRY(about("--gpu", context.catalogue().accelerators().resolve(*request.gpu)));
   if (!resolved.note.empty()) answer.envelope.warnings.push_back(resolved.note);
   OnHardware on;
   on.accelerator = resolved.accelerator;
@@ -283,11 +283,16 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   on.count = request.count.value_or(std::max<std::int64_t>(1, request.tp.value_or(1) * pp));
   const hardware::Node node = reference_node(*on.accelerator, on.count);
   const cost::Machine machine = PORTOLAN_TRY(cost::make_machine(node));
-  on.deployment = layout_of(on.count, std::min<std::int64_t>(node.count, 8), result, request.dtype,
+  on.minimum_accelerators = minimum_accelerators(result, *on.accelerator, setting, nullptr);
+  // The accelerators of a training run are no one replica of an inference engine: its smallest layout stands for it.
+  const bool trains = request.training_tokens && !request.tp && !request.pp;
+  const std::int64_t replica =
+      trains && on.minimum_accelerators > 0 && on.count % on.minimum_accelerators == 0 ? on.minimum_accelerators : on.count;
+  on.deployment = layout_of(replica, std::min<std::int64_t>(node.count, 8), result, request.dtype,
                             setting.format, setting.kv_bytes);
   if (request.tp) on.deployment.tp = static_cast<int>(*request.tp);
   if (request.pp) on.deployment.pp = static_cast<int>(*request.pp);
-  if (!request.tp) on.deployment.tp = static_cast<int>(std::max<std::int64_t>(1, on.count / on.deployment.pp));
+  if (!request.tp && !trains) on.deployment.tp = static_cast<int>(std::max<std::int64_t>(1, on.count / on.deployment.pp));
   if (request.ep) on.deployment.ep = static_cast<int>(*request.ep);
   const std::int64_t used = on.deployment.accelerators();
   if (on.count % used != 0) {
@@ -309,11 +314,12 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   on.memory_per_accelerator = layout.fixed() + sequences;
   on.usable_per_accelerator = layout.capacity;
   on.fits = on.memory_per_accelerator <= on.usable_per_accelerator;
-  on.minimum_accelerators = minimum_accelerators(result, *on.accelerator, setting, nullptr);
   on.largest_context = cost::max_context(result.model.architecture, layout, on.deployment,
                                          static_cast<std::int64_t>(std::ceil(result.batch)));
   on.largest_batch =
       cost::max_sequences(result.model.architecture, layout, on.deployment, result.context_tokens);
+  on.context_unbounded = on.largest_context >= cost::kUnlimitedContext;
+  on.batch_unbounded = on.largest_batch >= cost::kUnlimitedSequences;
   result.memory.weights = layout.weights * static_cast<double>(used);
   result.memory.activations = layout.activations * static_cast<double>(used);
   result.memory.overhead = layout.overhead * static_cast<double>(used);
@@ -435,8 +441,8 @@ Result<EstimateRequest> read_estimate(const io::Value& value) {
   if (request.characters && (request.tokens || request.input || request.output)) {
     fields.problem("characters", "excludes tokens, input and output");
   }
-  if ((request.count || request.tp || request.pp || request.ep || request.price) && !request.gpu) {
-    fields.problem("gpu", "missing: count, tp, pp, ep and price need an accelerator", "--gpu h100-sxm");
+  if (!request.gpu && (request.count || request.tp || request.pp.value_or(1) > 1 || request.ep.value_or(1) > 1 || request.price)) {
+    fields.problem("gpu", "none given, and count, tp, pp, ep and price are about one", "--gpu h100-sxm");
   }
   if (request.memory && request.memory->raw() <= 0) fields.problem("memory", "must be above 0");
   if (request.max_params && !request.memory && !request.gpu) {
@@ -451,17 +457,17 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
   answer.envelope.command = "estimate";
   answer.envelope.catalogue_date = context.catalogue().date();
   EstimateResult& result = answer.result;
-  result.model = PORTOLAN_TRY(context.models().find(request.model));
+  result.model = PORTOLAN_TRY(about("MODEL", context.models().find(request.model)));
   const model::Architecture& architecture = result.model.architecture;
   result.parameters = model::count_parameters(architecture);
 
   Setting setting;
   setting.own_format = !request.dtype;
-  setting.format = request.dtype ? PORTOLAN_TRY(model::parse_format(*request.dtype)) : architecture.weights;
+  setting.format = request.dtype ? PORTOLAN_TRY(about("--dtype", model::parse_format(*request.dtype))) : architecture.weights;
   // A mixed checkpoint (GGUF, safetensors) has no single format: its own name says more.
   result.dtype = setting.format == model::Format::kExact ? architecture.dtype_name : std::string(model::format_name(setting.format));
   result.kv_dtype = request.kv_dtype.value_or(default_kv_dtype(setting.format));
-  setting.kv_bytes = PORTOLAN_TRY(model::kv_bytes_per_element(result.kv_dtype));
+  setting.kv_bytes = PORTOLAN_TRY(about("--kv-dtype", model::kv_bytes_per_element(result.kv_dtype)));
 
   const double characters_per_token = context.catalogue().constant("characters_per_token").value;
   if (request.characters) {
@@ -482,14 +488,14 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
   if (!request.kv_dtype) answer.envelope.assume("kv_dtype", result.kv_dtype, "default", "--kv-dtype");
 
   fill_rule(result, request, setting);
-  result.operators.prefill = model::prefill_flop(architecture, result.prompt_tokens, 0, 1);
+  if (result.prompt_tokens > 0) result.operators.prefill = model::prefill_flop(architecture, result.prompt_tokens, 0, 1);
   result.operators.decode_per_token = model::decode_flop_per_token(architecture, std::max(1.0, result.context_tokens));
   const auto maximum = static_cast<double>(architecture.max_position);
   const double sequence = request.sequence.value_or(std::min(8192.0, maximum > 0 ? maximum : 2048.0));
   result.operators.training_per_token = model::training_flop_per_token(architecture, sequence);
   answer.envelope.assume("sequence_tokens", sequence, request.sequence ? "flag" : "default", "--sequence");
 
-  setting.limits.max_batched_tokens = std::clamp(result.prompt_tokens, result.batch, 8192.0);
+  setting.limits.max_batched_tokens = std::max(result.batch, std::min(result.prompt_tokens, 8192.0));
   setting.limits.max_sequences = result.batch;
   result.kv_per_token = model::kv_bytes_per_token(architecture, setting.kv_bytes);
   result.memory.kv = model::kv_bytes(architecture, result.context_tokens, setting.kv_bytes) * result.batch;

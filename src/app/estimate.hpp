@@ -60,6 +60,7 @@ struct OnHardware {
   std::int64_t minimum_accelerators = 0;   // smallest legal layout that holds the weights and the batch; 0 = none up to 1,024
   std::int64_t largest_context = 0, largest_batch = 0;
   bool context_unbounded = false;          // windowed or recurrent throughout: the cache stops growing
+  bool batch_unbounded = false;            // nothing is kept per sequence, as in an encoder
   std::optional<Seconds> prefill, decode_per_token;
   cost::Bound prefill_bound = cost::Bound::kCompute, decode_bound = cost::Bound::kMemory;
   std::optional<double> output_tokens_per_second;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,30 +15,49 @@
 namespace portolan::app {
 namespace {
 
+/// The request as it was understood: every key in the registry's order, defaults filled in, so that it can be sent again.
+io::Value normalised(const Verb& verb, const io::Value& request) {
+  io::Value out{io::Value::Object{}};
+  for (const Option& option : verb.options) {
+    if (const io::Value* given = request.find(option.key)) {
+      out.set(std::string(option.key), *given);
+    } else if (!option.default_text.empty()) {
+      const auto number = parse_int(option.default_text);
+      const bool whole = number && option.type != OptionType::kText;
+      out.set(std::string(option.key), whole ? io::Value(*number) : io::Value(option.default_text));
+    }
+  }
+  return out;
+}
+
 template <class ReadRequest, class Run>
 Result<Answer> read_and_run(const io::Value& request, const Context& context, ReadRequest read, Run run) {
   const auto typed = PORTOLAN_TRY(read(request));
   auto answer = PORTOLAN_TRY(run(typed, context));
-  answer.envelope.request = request;
+  answer.envelope.request = normalised(*find_verb(answer.envelope.command), request);
+  if constexpr (requires { typed.document; }) {
+    // The job itself, not the path it was read from: the answer stands on its own.
+    for (auto& [key, value] : answer.envelope.request.object()) {
+      if (key == "job") value = typed.document;
+    }
+  }
   return Answer(std::move(answer));
 }
 
-Result<Answer> validate(const io::Value& request, const Context& context) {
+struct ValidateRequest {};
+
+Result<ValidateRequest> read_validate(const io::Value& request) {
   io::Problems problems;
   io::Fields fields(request, "", problems);
-  const std::string set = fields.text("set").value_or("article");
-  flag(fields, "errata");
+  static constexpr std::string_view kSets[] = {"article"};
+  choice(fields, "set", kSets);
+  flag(fields, "errata");  // how the answer is shown is the face's business
   flag(fields, "explain");
-  if (set != "article") {
-    static constexpr std::string_view kSets[] = {"article"};
-    const std::string hint = did_you_mean(set, kSets);
-    fields.problem("set", fmt::format("unknown value {}", quoted(set)), hint.empty() ? "portolan validate article" : hint);
-  }
   PORTOLAN_DO(finish_request(fields, problems));
-  ArticleAnswer answer = PORTOLAN_TRY(article(context));
-  answer.envelope.request = request;
-  return Answer(std::move(answer));
+  return ValidateRequest{};
 }
+
+Result<ArticleAnswer> validate(const ValidateRequest&, const Context& context) { return article(context); }
 
 }  // namespace
 
@@ -48,7 +68,7 @@ Result<Answer> execute(std::string_view verb, const io::Value& request, const Co
   if (verb == "gpus") return read_and_run(request, context, read_gpus, gpus);
   if (verb == "models") return read_and_run(request, context, read_models, models);
   if (verb == "providers") return read_and_run(request, context, read_providers, providers);
-  if (verb == "validate") return validate(request, context);
+  if (verb == "validate") return read_and_run(request, context, read_validate, validate);
   std::vector<std::string_view> names;
   for (const Verb& v : verbs()) names.push_back(v.name);
   return fail(ErrorCode::kUsage, fmt::format("unknown command {}", quoted(verb)), did_you_mean(verb, names));
@@ -58,15 +78,48 @@ const Envelope& envelope(const Answer& answer) {
   return std::visit([](const auto& a) -> const Envelope& { return a.envelope; }, answer);
 }
 
-int exit_code(const Answer& answer) {
+namespace {
+
+/// Without a plan: the nearest miss among the candidates that came furthest, and what would admit it.
+Error infeasible(const planner::PlanResult& result) {
+  using planner::Reason;
+  // A candidate that misses a cap or a target has passed every check before it.
+  static constexpr std::array<Reason, 10> kFurthestFirst = {Reason::kDeadline, Reason::kSlo, Reason::kInterconnect, Reason::kMemory,
+                                                            Reason::kPrecisionUnsupported, Reason::kConstraint, Reason::kEngineUnsupported,
+                                                            Reason::kAvailability, Reason::kPriceQuarantined, Reason::kPriceMissing};
+  const auto rank = [&](const planner::Rejection& r) -> std::ptrdiff_t {
+    // A constraint by a factor is a budget or a quota: all but the money was right.
+    if (r.reason == Reason::kConstraint && r.nearest->factor) return -1;
+    return std::find(kFurthestFirst.begin(), kFurthestFirst.end(), r.reason) - kFurthestFirst.begin();
+  };
+  const planner::Rejection* best = nullptr;
+  for (const planner::Rejection& rejection : result.rejected) {
+    if (rejection.nearest && (best == nullptr || rank(rejection) < rank(*best))) best = &rejection;
+  }
+  Error error{.code = ErrorCode::kInfeasible, .message = "no plan meets the constraints", .where = {}, .why = {}, .hint = {}, .also = {}};
+  if (best != nullptr) {
+    error.why = fmt::format("nearest: {}, {}", best->nearest->what, best->nearest->lacked);
+    error.hint = best->nearest->change;
+  }
+  return error;
+}
+
+}  // namespace
+
+std::optional<Error> verdict(const Answer& answer) {
   if (const auto* planned = std::get_if<PlanAnswer>(&answer)) {
-    if (!planned->result.feasible()) return portolan::exit_code(ErrorCode::kInfeasible);
-    if (planned->policy) return portolan::exit_code(ErrorCode::kPolicy);
+    if (!planned->result.feasible()) return infeasible(planned->result);
+    return planned->policy;
   }
-  if (const auto* article = std::get_if<ArticleAnswer>(&answer)) {
-    if (article->result.failed > 0) return portolan::exit_code(ErrorCode::kPolicy);
+  if (const auto* article = std::get_if<ArticleAnswer>(&answer); article != nullptr && article->result.failed > 0) {
+    return Error{.code = ErrorCode::kPolicy,
+                 .message = fmt::format("{} golden value(s) moved", article->result.failed),
+                 .where = {},
+                 .why = "the engine or the catalogue no longer gives what the article's figures were checked against",
+                 .hint = {},
+                 .also = {}};
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace portolan::app

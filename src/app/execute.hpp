@@ -1,6 +1,7 @@
 // The one door from the faces to the verbs: a verb's name and a request object in, an answer out.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -18,7 +19,8 @@ using Answer = std::variant<EstimateAnswer, PlanAnswer, OffersAnswer, GpusAnswer
 Result<Answer> execute(std::string_view verb, const io::Value& request, const Context& context);
 
 const Envelope& envelope(const Answer& answer);
-/// 0, 3 for a plan without a row, 5 when a threshold is exceeded or a golden fails.
-int exit_code(const Answer& answer);
+/// What is wrong with an answer that is printed all the same: no plan (infeasible), a threshold exceeded or a golden that moved (policy).
+/// Its code decides the exit code; nullopt is 0.
+std::optional<Error> verdict(const Answer& answer);
 
 }  // namespace portolan::app

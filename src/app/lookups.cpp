@@ -16,24 +16,6 @@
 namespace portolan::app {
 namespace {
 
-/// An age such as "30d" in whole days.
-std::optional<std::int64_t> age_days(io::Fields& fields, std::string_view key) {
-  const auto age = fields.duration(key);
-  if (!age) return std::nullopt;
-  return static_cast<std::int64_t>(std::floor(age->in(kDay)));
-}
-
-std::string choice(io::Fields& fields, std::string_view key, std::span<const std::string_view> allowed) {
-  const std::string given = fields.text(key).value_or(std::string(allowed.front()));
-  if (std::find(allowed.begin(), allowed.end(), given) == allowed.end()) {
-    std::string list;
-    for (std::string_view a : allowed) list += (list.empty() ? "" : ", ") + std::string(a);
-    const std::string hint = did_you_mean(given, allowed);
-    fields.problem(key, fmt::format("unknown value {}", quoted(given)), hint.empty() ? "one of: " + list : hint);
-  }
-  return given;
-}
-
 template <class Row>
 void cut(std::vector<Row>& rows, std::int64_t limit) {
   if (limit > 0 && rows.size() > static_cast<std::size_t>(limit)) rows.resize(static_cast<std::size_t>(limit));
@@ -79,31 +61,29 @@ Result<OffersAnswer> offers(const OffersRequest& request, const Context& context
   answer.envelope = envelope_for("offers", context);
   const market::Catalogue& catalogue = context.catalogue();
   market::OfferQuery query;
-  if (request.gpu) query.gpu = PORTOLAN_TRY(market::parse_gpu_filter(*request.gpu, catalogue.accelerators()));
+  if (request.gpu) {
+    query.gpu = PORTOLAN_TRY(about("--gpu", market::parse_gpu_filter(*request.gpu, catalogue.accelerators())));
+  }
   for (const std::string& note : query.gpu.notes) answer.envelope.warnings.push_back(note);
+  bool hosts = false;  // machines without an accelerator are of interest only when asked for
   if (request.count) {
-    const CountRange range = PORTOLAN_TRY(parse_count_range(*request.count));
-    query.gpu.count_low = range.low;
-    query.gpu.count_high = range.high;
+    const CountRange range = PORTOLAN_TRY(about("--count", parse_count_range(*request.count)));
+    hosts = range.high && *range.high == 0;
+    if (!hosts) {
+      query.gpu.count_low = range.low;
+      query.gpu.count_high = range.high;
+    }
   }
   std::vector<std::string_view> known;
   for (const market::Provider& provider : catalogue.providers()) known.push_back(provider.id);
+  for (const market::Offer& offer : catalogue.offers()) {
+    if (known.back() != offer.provider) known.push_back(offer.provider);
+  }
   for (const std::string& name : request.provider) {
-    const std::string lower = to_lower(name);
-    const bool sells = catalogue.provider(lower) != nullptr ||
-                       std::any_of(catalogue.offers().begin(), catalogue.offers().end(),
-                                   [&](const market::Offer& o) { return o.provider == lower; });
-    if (!sells) {
-      Error error{.code = ErrorCode::kNotFound, .message = fmt::format("unknown provider {}", quoted(name)), .where = {},
-                  .why = {}, .hint = did_you_mean(name, known), .also = {}};
-      error.where.argument = "--provider";
-      if (error.hint.empty()) error.hint = "portolan providers";
-      return fail(std::move(error));
-    }
-    query.providers.push_back(lower);
+    query.providers.push_back(PORTOLAN_TRY(known_name("provider", "--provider", name, known, "portolan providers")));
   }
   query.regions = request.region;
-  for (const std::string& name : request.purchase) query.purchase.push_back(PORTOLAN_TRY(market::parse_purchase(name)));
+  for (const std::string& name : request.purchase) query.purchase.push_back(PORTOLAN_TRY(about("--purchase", market::parse_purchase(name))));
   query.max_price = request.max_price;
   if (request.max_price_age_days) query.max_age_days = static_cast<std::int32_t>(*request.max_price_age_days);
   query.include_quarantined = request.quarantined;
@@ -121,6 +101,14 @@ Result<OffersAnswer> offers(const OffersRequest& request, const Context& context
     result.shown = result.spread.size();
   }
   market::OfferSelection selection = market::select_offers(catalogue, query);
+  const auto is_host = [](const market::Offer* o) { return o->accelerator == nullptr && o->count == 0; };
+  const auto without = std::stable_partition(selection.offers.begin(), selection.offers.end(),
+                                             [&](const market::Offer* o) { return is_host(o) == hosts; });
+  if (!hosts) result.hosts = static_cast<std::size_t>(selection.offers.end() - without);
+  selection.offers.erase(without, selection.offers.end());
+  selection.matched = selection.offers.size();
+  result.stats = request.stats;
+  result.components = selection.components;
   result.without_price = selection.without_price;
   result.quarantined = selection.quarantined;
   result.hidden_by_age = selection.hidden_by_age;
@@ -245,7 +233,7 @@ Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context) {
       chosen = {exact};
     } else {
       chosen = all.matching(*request.gpu);
-      if (chosen.empty()) chosen = {PORTOLAN_TRY(all.resolve(*request.gpu)).accelerator};
+      if (chosen.empty()) chosen = {PORTOLAN_TRY(about("GPU", all.resolve(*request.gpu))).accelerator};
       if (chosen.size() > 1) {
         answer.envelope.warnings.push_back(
             fmt::format("{} means {} accelerators; commands that need one take {}", quoted(*request.gpu), chosen.size(),
@@ -259,7 +247,9 @@ Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context) {
     }
   }
   if (request.vendor) {
-    const std::string vendor = to_lower(*request.vendor);
+    std::vector<std::string_view> vendors;
+    for (const hardware::Accelerator& a : all.all()) vendors.emplace_back(a.vendor);
+    const std::string vendor = PORTOLAN_TRY(known_name("vendor", "--vendor", *request.vendor, vendors, "portolan gpus -o csv --fields vendor"));
     std::erase_if(chosen, [&](const auto* a) { return a->vendor != vendor; });
   }
   if (request.min_memory) std::erase_if(chosen, [&](const auto* a) { return a->memory_label_bytes < *request.min_memory; });
@@ -279,6 +269,7 @@ Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context) {
     return ka != kb ? ka < kb : a.accelerator->id < b.accelerator->id;
   });
   answer.result.total = all.all().size();
+  answer.result.matched = answer.result.gpus.size();
   cut(answer.result.gpus, request.limit);
   for (const GpuRow& row : answer.result.gpus) {
     answer.envelope.cite(row.accelerator->id, row.accelerator->name, row.accelerator->source, row.accelerator->date);
@@ -369,9 +360,11 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
     for (std::string_view id : context.models().ids()) wanted.emplace_back(id);
   }
   result.total = context.models().ids().size();
+  std::set<std::string> families;
   for (const std::string& name : wanted) {
     ModelRow row;
     row.model = request.name ? PORTOLAN_TRY(context.models().find(name)) : PORTOLAN_TRY(context.models().named(name));
+    families.insert(row.model.family);
     if (request.compute && !request.name && !row.model.article) continue;
     if (request.family && to_lower(row.model.family) != to_lower(*request.family)) continue;
     row.parameters = model::count_parameters(row.model.architecture);
@@ -380,6 +373,9 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
     if (request.max_parameters && p > *request.max_parameters) continue;
     row.kv_per_token = model::kv_bytes_per_token(row.model.architecture, 2);
     result.models.push_back(std::move(row));
+  }
+  if (request.family) {
+    PORTOLAN_DO(known_name("family", "--family", *request.family, {families.begin(), families.end()}, "portolan models --limit 0 -o csv --fields family"));
   }
   std::sort(result.models.begin(), result.models.end(), [&](const ModelRow& a, const ModelRow& b) {
     if (request.sort == "parameters") {
@@ -396,6 +392,7 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
   result.list_prices = request.prices;
   if (request.name || request.prices) fill_prices(answer, request, context.catalogue());
   if (request.prices && !request.name) result.models.clear();
+  result.matched = result.models.size();
   if (!request.compute) cut(result.models, request.limit);
   for (const ModelRow& row : result.models) {
     if (request.name) {
@@ -427,11 +424,14 @@ Result<ProvidersAnswer> providers(const ProvidersRequest& request, const Context
     answer.result.total = answer.result.engines.size();
     return answer;
   }
-  if (request.name && catalogue.provider(to_lower(*request.name)) == nullptr) {
-    std::vector<std::string_view> known;
-    for (const market::Provider& provider : catalogue.providers()) known.push_back(provider.id);
-    return fail(ErrorCode::kNotFound, fmt::format("unknown provider {}", quoted(*request.name)), did_you_mean(*request.name, known));
+  std::vector<std::string_view> names, kinds;
+  for (const market::Provider& provider : catalogue.providers()) {
+    names.emplace_back(provider.id);
+    kinds.emplace_back(provider.kind);
   }
+  if (request.name) PORTOLAN_DO(known_name("provider", "NAME", *request.name, names, "portolan providers"));
+  if (request.kind) PORTOLAN_DO(known_name("kind", "--kind", *request.kind, kinds, "portolan providers -o csv --fields kind"));
+  answer.result.detail = request.name.has_value();
   answer.result.total = catalogue.providers().size();
   for (const market::Provider& provider : catalogue.providers()) {
     if (request.name && provider.id != to_lower(*request.name)) continue;

@@ -24,6 +24,9 @@ struct OffersRequest {
 struct OffersResult {
   std::vector<const market::Offer*> offers;
   std::size_t shown = 0, matched = 0, total = 0, without_price = 0, quarantined = 0, hidden_by_age = 0;
+  std::size_t components = 0;          // attachable accelerators without their host
+  std::size_t hosts = 0;               // machines without an accelerator, left out unless asked for
+  bool stats = false;
   std::vector<market::Spread> spread;  // with stats
   std::string sort;
   Date today;
@@ -49,7 +52,7 @@ struct GpuRow {
   std::optional<Usd> energy_3y;            // R44: TDP around the clock for 3 years of 8,760 h
   std::vector<const market::EngineSupport*> engines;
 };
-struct GpusResult { std::vector<GpuRow> gpus; std::size_t total = 0; bool detail = false; };
+struct GpusResult { std::vector<GpuRow> gpus; std::size_t matched = 0, total = 0; bool detail = false; };
 struct GpusAnswer { GpusResult result; Envelope envelope; };
 Result<GpusRequest> read_gpus(const io::Value& request);
 Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context);
@@ -67,7 +70,7 @@ struct ModelRow { model::Model model; model::ParameterCount parameters; Bytes kv
 struct ModelsResult {
   std::vector<ModelRow> models;
   std::vector<const market::ApiPrice*> prices;   // cheapest output first; of the one model, or with `prices`
-  std::size_t total = 0, prices_matched = 0;
+  std::size_t matched = 0, total = 0, prices_matched = 0;
   bool compute = false, detail = false, list_prices = false;
 };
 struct ModelsAnswer { ModelsResult result; Envelope envelope; };
@@ -76,7 +79,7 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
 
 struct ProvidersRequest { std::optional<std::string> name, kind; bool engines = false; };
 struct ProviderRow { const market::Provider* provider = nullptr; std::size_t offers = 0, accelerators = 0, fractional = 0; std::vector<std::string> interconnects; };
-struct ProvidersResult { std::vector<ProviderRow> providers; std::vector<const market::EngineSupport*> engines; std::size_t total = 0; };
+struct ProvidersResult { std::vector<ProviderRow> providers; std::vector<const market::EngineSupport*> engines; std::size_t total = 0; bool detail = false; };
 struct ProvidersAnswer { ProvidersResult result; Envelope envelope; };
 Result<ProvidersRequest> read_providers(const io::Value& request);
 Result<ProvidersAnswer> providers(const ProvidersRequest& request, const Context& context);

@@ -21,20 +21,17 @@ Result<PlanRequest> read_plan(const io::Value& value) {
   PlanRequest request;
   request.top = fields.integer("top", 0, 1'000'000).value_or(10);
   request.explain = flag(fields, "explain");
-  if (const auto age = fields.duration("max_price_age")) {
-    request.max_price_age_days = static_cast<std::int64_t>(std::floor(age->in(kDay)));
-  }
+  request.max_price_age_days = age_days(fields, "max_price_age");
   const io::Value* job = fields.require("job") ? fields.get("job") : nullptr;
   PORTOLAN_DO(finish_request(fields, problems));
   if (job->is_object()) {
-    request.job = PORTOLAN_TRY(planner::read_job(*job, ""));
-    return request;
+    request.document = *job;
+  } else {
+    const std::string path = job->scalar_text();
+    request.file = path == "-" ? "standard input" : path;
+    request.document = PORTOLAN_TRY(io::parse_document(PORTOLAN_TRY(read_file(path)), request.file));
   }
-  const std::string path = job->scalar_text();
-  const std::string text = PORTOLAN_TRY(read_file(path));
-  const std::string name = path == "-" ? "standard input" : path;
-  const io::Value document = PORTOLAN_TRY(io::parse_document(text, name));
-  request.job = PORTOLAN_TRY(planner::read_job(document, name));
+  request.job = PORTOLAN_TRY(planner::read_job(request.document, request.file));
   return request;
 }
 
@@ -65,6 +62,40 @@ void add_assumptions(Envelope& envelope, const planner::PlanResult& result, cons
   envelope.assume("price_includes", "the instance with its host; not storage, egress, tax or support", "default", "");
 }
 
+/// The value a JSON pointer leads to; nullptr when there is none.
+const io::Value* at_pointer(const io::Value& document, std::string_view pointer) {
+  const io::Value* at = &document;
+  for (std::string_view step : split(pointer.substr(std::min<std::size_t>(1, pointer.size())), '/')) {
+    if (at->is_array()) {
+      const auto index = parse_int(step);
+      if (!index || *index < 0 || static_cast<std::size_t>(*index) >= at->array().size()) return nullptr;
+      at = &at->array()[static_cast<std::size_t>(*index)];
+    } else {
+      at = at->find(step);
+      if (at == nullptr) return nullptr;
+    }
+  }
+  return at;
+}
+
+/// The search names a place in the job by its pointer; the user's file has lines.
+Error placed(Error error, const PlanRequest& request) {
+  const auto place = [&](Error& one) {
+    if (one.where.pointer.empty() || one.where.line > 0) return;
+    one.where.file = request.file;
+    if (const io::Value* value = at_pointer(request.document, one.where.pointer)) {
+      one.where.line = value->line;
+      one.where.column = value->column;
+    }
+  };
+  if (error.also.empty()) {
+    place(error);
+    return error;
+  }
+  for (Error& one : error.also) place(one);
+  return combine(std::move(error.also), request.file.empty() ? "the job" : request.file);
+}
+
 }  // namespace
 
 Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
@@ -76,7 +107,9 @@ Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
   options.threads = context.threads();
   options.today = context.today();
   const Seconds start = monotonic_now();
-  answer.result = PORTOLAN_TRY(planner::plan(request.job, context.catalogue(), context.models(), options));
+  auto planned = planner::plan(request.job, context.catalogue(), context.models(), options);
+  if (!planned) return fail(placed(std::move(planned).error(), request));
+  answer.result = std::move(*planned);
   answer.result.search.elapsed_seconds = (monotonic_now() - start).raw();
   answer.shown = request.top == 0 ? answer.result.plans.size() : std::min(answer.result.plans.size(), static_cast<std::size_t>(request.top));
   answer.envelope.oldest_price_date = answer.result.oldest_price_used;

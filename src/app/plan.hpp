@@ -12,6 +12,8 @@ namespace portolan::app {
 
 struct PlanRequest {
   planner::Job job;
+  io::Value document;            // the job as it was written, for places of problems and for the answer's request
+  std::string file;              // it came from; empty when the request held it
   std::int64_t top = 10;
   bool explain = false;
   std::optional<std::int64_t> max_price_age_days;

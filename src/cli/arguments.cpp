@@ -1,8 +1,8 @@
 #include "cli/arguments.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <deque>
 
@@ -35,10 +35,14 @@ void declare(CLI::App& parser, Slot& slot) {
   if (option.type == app::OptionType::kFlag) {
     parser.add_flag(names, slot.given);
   } else if (option.type == app::OptionType::kList) {
-    parser.add_option(names, slot.list)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    parser.add_option(names, slot.list)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   } else {
     // Given twice: the last one counts, as with most tools.
-    parser.add_option(names, slot.text)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    parser.add_option(names, slot.text)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
 }
 
@@ -52,7 +56,9 @@ std::vector<std::string> flags_of(const app::Verb& verb) {
   return flags;
 }
 
-std::string help_command(const app::Verb& verb) { return fmt::format("portolan {} --help", verb.name); }
+std::string help_command(const app::Verb& verb) {
+  return fmt::format("portolan {} --help", verb.name);
+}
 
 Error unknown_argument(const std::string& word, const app::Verb& verb) {
   if (word.starts_with("-") && word.size() > 1) {
@@ -63,7 +69,8 @@ Error unknown_argument(const std::string& word, const app::Verb& verb) {
     if (hint.empty()) hint = help_command(verb);
     return usage(fmt::format("unknown option {} of {}", quoted(flag), verb.name), flag, hint);
   }
-  return usage(fmt::format("unexpected argument {} of {}", quoted(word), verb.name), word, help_command(verb));
+  return usage(fmt::format("unexpected argument {} of {}", quoted(word), verb.name), word,
+               help_command(verb));
 }
 
 Result<void> read_common(const std::deque<Slot>& slots, Common& common) {
@@ -73,7 +80,8 @@ Result<void> read_common(const std::deque<Slot>& slots, Common& common) {
     if (key == "format" && slot.given) common.output = slot.text;
     if (key == "color" && slot.given) {
       if (slot.text != "always" && slot.text != "never" && slot.text != "auto") {
-        return fail(usage(fmt::format("unknown color {}", quoted(slot.text)), "--color", "one of: always, never, auto"));
+        return fail(usage(fmt::format("unknown color {}", quoted(slot.text)), "--color",
+                          "one of: always, never, auto"));
       }
       common.color = slot.text;
     }
@@ -106,7 +114,9 @@ Result<void> read_common(const std::deque<Slot>& slots, Common& common) {
     if ((key == "threads" || key == "seed") && slot.given) {
       const auto number = parse_int(slot.text);
       if (!number || *number < 0 || (key == "threads" && *number > 1024)) {
-        return fail(usage(fmt::format("{} is not a whole number {}", quoted(slot.text), key == "threads" ? "from 0 to 1024" : "of at least 0"), app::flag_of(*slot.option), {}));
+        return fail(usage(fmt::format("{} is not a whole number {}", quoted(slot.text),
+                                      key == "threads" ? "from 0 to 1024" : "of at least 0"),
+                          app::flag_of(*slot.option), {}));
       }
       if (key == "threads") common.threads = static_cast<unsigned>(*number);
     }
@@ -120,7 +130,9 @@ bool wants_json(const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     if (word == "-ojson" || word == "-o=json" || word == "--format=json") return true;
-    if ((word == "-o" || word == "--format") && i + 1 < words.size() && (words[i + 1] == "json" || words[i + 1] == "jsonl")) return true;
+    if ((word == "-o" || word == "--format") && i + 1 < words.size() &&
+        (words[i + 1] == "json" || words[i + 1] == "jsonl"))
+      return true;
   }
   return false;
 }
@@ -129,7 +141,9 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
   Arguments out;
   if (words.empty() || words.front().starts_with("-")) {
     const std::string word = words.empty() ? "" : words.front();
-    return fail(usage(word.empty() ? "no command" : fmt::format("option {} before the command", quoted(word)), word, "portolan COMMAND [options]; portolan --help lists the commands"));
+    return fail(usage(
+        word.empty() ? "no command" : fmt::format("option {} before the command", quoted(word)),
+        word, "portolan COMMAND [options]; portolan --help lists the commands"));
   }
   out.verb = app::find_verb(words.front());
   if (out.verb == nullptr) {
@@ -137,7 +151,8 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     for (const app::Verb& verb : app::verbs()) names.push_back(verb.name);
     std::string hint = did_you_mean(words.front(), names);
     if (hint.empty()) hint = "portolan --help lists the commands";
-    return fail(usage(fmt::format("unknown command {}", quoted(words.front())), words.front(), hint));
+    return fail(
+        usage(fmt::format("unknown command {}", quoted(words.front())), words.front(), hint));
   }
   for (const std::string& word : words) {
     if (word == "--") break;
@@ -152,8 +167,10 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
   parser.set_help_flag("");
   parser.allow_extras();
   std::deque<Slot> slots;  // stable addresses: CLI11 keeps references
-  for (const app::Option& option : out.verb->options) slots.push_back({.option = &option, .common = false, .given = false, .text = {}, .list = {}});
-  for (const app::Option& option : app::common_options()) slots.push_back({.option = &option, .common = true, .given = false, .text = {}, .list = {}});
+  for (const app::Option& option : out.verb->options)
+    slots.push_back({.option = &option, .common = false, .given = false, .text = {}, .list = {}});
+  for (const app::Option& option : app::common_options())
+    slots.push_back({.option = &option, .common = true, .given = false, .text = {}, .list = {}});
   for (Slot& slot : slots) declare(parser, slot);
   std::vector<std::string> reversed(words.rbegin(), std::prev(words.rend()));
   try {
@@ -161,7 +178,8 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
   } catch (const CLI::ArgumentMismatch& e) {
     const std::string what = e.what();
     const std::string name = what.substr(0, what.find(':'));
-    return fail(usage(fmt::format("option {} needs a value", quoted(name)), name, help_command(*out.verb)));
+    return fail(
+        usage(fmt::format("option {} needs a value", quoted(name)), name, help_command(*out.verb)));
   } catch (const CLI::ParseError& e) {
     return fail(usage(printable(to_lower(e.what())), {}, help_command(*out.verb)));
   }
@@ -176,7 +194,10 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     const bool seen = parsed != nullptr && parsed->count() > 0;
     if (option.type != app::OptionType::kFlag) slot.given = seen;
     if (option.positional && option.required && !seen) {
-      return fail(usage(fmt::format("{} is missing", option.value_name), std::string(option.value_name), out.verb->examples.empty() ? help_command(*out.verb) : std::string(out.verb->examples.front())));
+      return fail(usage(fmt::format("{} is missing", option.value_name),
+                        std::string(option.value_name),
+                        out.verb->examples.empty() ? help_command(*out.verb)
+                                                   : std::string(out.verb->examples.front())));
     }
     if (slot.common || !slot.given) continue;
     if (option.type == app::OptionType::kFlag) {
@@ -185,7 +206,8 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
       io::Value::Array list;
       for (std::string& item : slot.list) list.emplace_back(std::move(item));
       out.request.set(std::string(option.key), io::Value(std::move(list)));
-    } else if (const auto number = option.type == app::OptionType::kInteger ? parse_int(slot.text) : std::nullopt) {
+    } else if (const auto number =
+                   option.type == app::OptionType::kInteger ? parse_int(slot.text) : std::nullopt) {
       out.request.set(std::string(option.key), *number);
     } else {
       out.request.set(std::string(option.key), slot.text);

@@ -28,7 +28,7 @@ struct Arguments {
   const app::Verb* verb = nullptr;
   bool help = false, full_help = false;
   Common common;
-  io::Value request;            // keys of the verb's options that were given
+  io::Value request;  // keys of the verb's options that were given
 };
 
 /// `words` without the program's name; the first is the verb. Errors: usage, with nearest names.

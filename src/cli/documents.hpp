@@ -8,11 +8,11 @@
 
 namespace portolan::cli {
 
-std::string first_screen();                                  // twelve lines, without arguments
-std::string overview();                                      // --help
-std::string verb_help(const app::Verb& verb, bool full);     // -h is one screen, --help complete
-std::string completion(std::string_view shell);              // bash, zsh, fish; empty for others
-std::string man_page(std::string_view version);              // roff
-std::string reference();                                     // Markdown of every command and option
+std::string first_screen();                               // twelve lines, without arguments
+std::string overview();                                   // --help
+std::string verb_help(const app::Verb& verb, bool full);  // -h is one screen, --help complete
+std::string completion(std::string_view shell);           // bash, zsh, fish; empty for others
+std::string man_page(std::string_view version);           // roff
+std::string reference();                                  // Markdown of every command and option
 
 }  // namespace portolan::cli

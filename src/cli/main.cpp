@@ -1,4 +1,5 @@
-// The command line: parse, call app, hand the answer to render, turn errors into text and exit codes.
+// The command line: parse, call app, hand the answer to render, turn errors into text and exit
+// codes.
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -27,27 +28,38 @@ constexpr std::string_view kVersion = PORTOLAN_VERSION;
 
 /// All of it or an error: a full disk must not pass for an answer.
 Result<void> print(std::string_view text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written) return fail(ErrorCode::kIo, fmt::format("cannot write the answer: {}", std::strerror(errno)), "check that the disk is not full");
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written)
+    return fail(ErrorCode::kIo, fmt::format("cannot write the answer: {}", std::strerror(errno)),
+                "check that the disk is not full");
   return {};
 }
 
 int report(const Error& error, bool json) {
-  const std::string text = json ? io::write_json(render::to_value(error), false) + "\n" : format_error(error);
+  const std::string text =
+      json ? io::write_json(render::to_value(error), false) + "\n" : format_error(error);
   std::fwrite(text.data(), 1, text.size(), stderr);
   return exit_code(error.code);
 }
 
-/// A request key that is a positional argument is named as the user knows it: MODEL, not --model.
+/// A problem of the request in the words of the command line: MODEL, not --model; and a value that
+/// does not parse is a malformed argument, which is a usage error, while the same in a file is bad
+/// input.
 Error as_typed(Error error, const app::Verb& verb) {
   auto rename = [&](Error& e) {
     for (const app::Option& option : verb.options) {
-      if (option.positional && e.where.argument == app::flag_of(option)) e.where.argument = std::string(option.value_name);
+      if (option.positional && e.where.argument == app::flag_of(option))
+        e.where.argument = std::string(option.value_name);
     }
-    if (!e.where.argument.empty()) e.where.pointer.clear();
+    if (e.where.argument.empty()) return;
+    e.where.pointer.clear();
+    if (e.code == ErrorCode::kInvalidInput || e.code == ErrorCode::kMalformed)
+      e.code = ErrorCode::kUsage;
   };
   rename(error);
   for (Error& e : error.also) rename(e);
+  if (!error.also.empty()) return combine(std::move(error.also), "the command line");
   return error;
 }
 
@@ -59,12 +71,14 @@ Result<int> version(const std::vector<std::string>& words) {
   const app::Context context = PORTOLAN_TRY(app::Context::open({}));
   io::Value out{io::Value::Object{}};
   out.set("version", kVersion);
-  out.set("commit", std::string_view(PORTOLAN_COMMIT).empty() ? io::Value() : io::Value(PORTOLAN_COMMIT));
+  out.set("commit",
+          std::string_view(PORTOLAN_COMMIT).empty() ? io::Value() : io::Value(PORTOLAN_COMMIT));
   out.set("compiler", fmt::format("g++ or compatible {}", __VERSION__));
   out.set("build_type", PORTOLAN_BUILD_TYPE);
   out.set("catalogue_date", context.catalogue().date().text());
   out.set("schema_version", render::kSchemaVersion);
-  PORTOLAN_DO(print(io::write_json(out, stdout_is_terminal()) + (stdout_is_terminal() ? "" : "\n")));
+  PORTOLAN_DO(
+      print(io::write_json(out, stdout_is_terminal()) + (stdout_is_terminal() ? "" : "\n")));
   return 0;
 }
 
@@ -83,13 +97,15 @@ Result<int> help(const std::vector<std::string>& words) {
     std::vector<std::string_view> names(app::help_topics().begin(), app::help_topics().end());
     for (const app::Verb& verb : app::verbs()) names.push_back(verb.name);
     std::string hint = did_you_mean(topic, names);
-    return fail(ErrorCode::kUsage, fmt::format("no help on {}", quoted(topic)), hint.empty() ? "portolan --help" : hint);
+    return fail(ErrorCode::kUsage, fmt::format("no help on {}", quoted(topic)),
+                hint.empty() ? "portolan --help" : hint);
   }
   PORTOLAN_DO(print(text));
   return 0;
 }
 
-/// help, completion, man, schema, reference, --version: texts that need no request. -1 when the words are none of them.
+/// help, completion, man, schema, reference, --version: texts that need no request. -1 when the
+/// words are none of them.
 Result<int> document(const std::vector<std::string>& words) {
   const std::string& first = words.front();
   if (first == "--version" || first == "version") return version(words);
@@ -100,7 +116,9 @@ Result<int> document(const std::vector<std::string>& words) {
   if (first == "help") return help(words);
   if (first == "completion") {
     const std::string text = completion(words.size() > 1 ? words[1] : "");
-    if (text.empty()) return fail(ErrorCode::kUsage, "completion needs a shell", "portolan completion bash, zsh or fish");
+    if (text.empty())
+      return fail(ErrorCode::kUsage, "completion needs a shell",
+                  "portolan completion bash, zsh or fish");
     PORTOLAN_DO(print(text));
     return 0;
   }
@@ -116,8 +134,12 @@ Result<int> document(const std::vector<std::string>& words) {
     const io::Value schema = words.size() > 1 ? render::schema(words[1]) : io::Value();
     if (schema.is_null()) {
       std::string names;
-      for (const app::Verb& verb : app::verbs()) names += (names.empty() ? "" : ", ") + std::string(verb.name);
-      return fail(ErrorCode::kUsage, words.size() > 1 ? fmt::format("no schema for {}", quoted(words[1])) : std::string("schema needs a command"), "one of: " + names);
+      for (const app::Verb& verb : app::verbs())
+        names += (names.empty() ? "" : ", ") + std::string(verb.name);
+      return fail(ErrorCode::kUsage,
+                  words.size() > 1 ? fmt::format("no schema for {}", quoted(words[1]))
+                                   : std::string("schema needs a command"),
+                  "one of: " + names);
     }
     PORTOLAN_DO(print(io::write_json(schema, true)));
     return 0;
@@ -158,11 +180,11 @@ Result<int> run(const std::vector<std::string>& words) {
   options.timing = !common.no_timing;
   options.csv_raw = common.csv_raw;
   options.indent_json = stdout_is_terminal();
-  options.errata = arguments.request.find("errata") != nullptr;
   const io::Value svg = take(arguments.request, "svg");
   const bool force = !take(arguments.request, "force").is_null();
 
-  const app::Context context = PORTOLAN_TRY(app::Context::open({.catalogue = common.catalogue, .as_of = common.as_of, .threads = common.threads}));
+  const app::Context context = PORTOLAN_TRY(app::Context::open(
+      {.catalogue = common.catalogue, .as_of = common.as_of, .threads = common.threads}));
   auto executed = app::execute(arguments.verb->name, arguments.request, context);
   if (!executed) return fail(as_typed(std::move(executed).error(), *arguments.verb));
   const app::Answer& answer = *executed;
@@ -175,18 +197,19 @@ Result<int> run(const std::vector<std::string>& words) {
     if (const auto* planned = std::get_if<app::PlanAnswer>(&answer)) {
       std::string x, y;
       const auto points = render::plot_points(planned->result, &x, &y);
-      PORTOLAN_DO(write_file(svg.string(), render::svg_plot(points, "Cost and latency of the plans", x, y), force));
+      PORTOLAN_DO(write_file(
+          svg.string(), render::svg_plot(points, "Cost and latency of the plans", x, y), force));
     }
   }
   PORTOLAN_DO(print(text));
   if (!common.quiet) {
-    for (const std::string& warning : app::envelope(answer).warnings) fmt::print(stderr, "warning: {}\n", printable(warning));
+    for (const std::string& warning : app::envelope(answer).warnings)
+      fmt::print(stderr, "warning: {}\n", printable(warning));
   }
-  const int code = app::exit_code(answer);
-  if (const auto* planned = std::get_if<app::PlanAnswer>(&answer)) {
-    if (planned->policy) report(*planned->policy, wants_json(words));
-  }
-  return code;
+  // The answer stands, and what is wrong with it is said: no plan, a threshold exceeded.
+  if (const std::optional<Error> wrong = app::verdict(answer))
+    return report(*wrong, wants_json(words));
+  return 0;
 }
 
 }  // namespace
@@ -200,8 +223,20 @@ int main(int argc, char** argv) {
     const Result<int> result = cli::run(words);
     return result ? *result : cli::report(result.error(), json);
   } catch (const std::bad_alloc&) {
-    return cli::report({.code = ErrorCode::kInternal, .message = "out of memory", .where = {}, .why = {}, .hint = {}, .also = {}}, json);
+    return cli::report({.code = ErrorCode::kInternal,
+                        .message = "out of memory",
+                        .where = {},
+                        .why = {},
+                        .hint = {},
+                        .also = {}},
+                       json);
   } catch (const std::exception& e) {
-    return cli::report({.code = ErrorCode::kInternal, .message = e.what(), .where = {}, .why = "this is a bug in portolan", .hint = "report it with the command that caused it", .also = {}}, json);
+    return cli::report({.code = ErrorCode::kInternal,
+                        .message = e.what(),
+                        .where = {},
+                        .why = "this is a bug in portolan",
+                        .hint = "report it with the command that caused it",
+                        .also = {}},
+                       json);
   }
 }

@@ -35,7 +35,8 @@ std::size_t width() {
   }
   if (!stdout_is_terminal()) return 0;  // a pipe gets everything
   winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return std::min<std::size_t>(kWidest, size.ws_col);
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+    return std::min<std::size_t>(kWidest, size.ws_col);
   return 80;
 }
 
@@ -56,7 +57,8 @@ render::Style terminal_style(const Common& common) {
   } else if (!force.empty() && force != "0") {
     style.color = true;
   } else {
-    style.color = stdout_is_terminal() && environment("TERM") != "dumb" && !environment("TERM").empty();
+    style.color =
+        stdout_is_terminal() && environment("TERM") != "dumb" && !environment("TERM").empty();
   }
   return style;
 }

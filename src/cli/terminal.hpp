@@ -6,7 +6,8 @@
 
 namespace portolan::cli {
 
-/// Follows --color, --ascii, NO_COLOR, CLICOLOR_FORCE, TERM, COLUMNS and the locale (experience.md §4).
+/// Follows --color, --ascii, NO_COLOR, CLICOLOR_FORCE, TERM, COLUMNS and the locale (experience.md
+/// §4).
 render::Style terminal_style(const Common& common);
 bool stdout_is_terminal();
 

@@ -17,19 +17,13 @@ Result<Format> parse_format(std::string_view name);
 struct Options {
   Format format = Format::kTable;
   Style style;
-  std::vector<std::string> fields;   // --fields a,b.c
+  std::vector<std::string> fields;  // --fields a,b.c
   bool explain = false, assumptions = false, timing = true, csv_raw = false, indent_json = false;
-  bool errata = false;               // validate article --errata
 };
 
 /// Errors: usage for a field that does not exist (with nearest names).
 Result<std::string> format_answer(const app::Answer& answer, const Options& options);
-/// "--fields help": the names, one per line.
+/// "--fields help": what --fields takes for this answer, one name per line.
 std::string field_names(const app::Answer& answer);
-
-/// The people's form of one answer; every verb has its own layout.
-std::string table_text(const app::Answer& answer, const Options& options);
-/// Derivation trees as indented text.
-std::string explain_text(const std::vector<Derivation>& derivations, const Style& style);
 
 }  // namespace portolan::render

@@ -12,20 +12,33 @@ using planner::Plan;
 
 bool trains(const Plan& p) { return p.training_estimate.has_value(); }
 
-const std::array<Field<Plan>, 12> kStrategy = {{
-    {{"tp", kInteger, "tensor parallel", false, {}}, [](const Plan& p) { return Value(trains(p) ? p.training_strategy.tp : p.deployment.tp); }},
-    {{"pp", kInteger, "pipeline parallel", false, {}}, [](const Plan& p) { return Value(trains(p) ? p.training_strategy.pp : p.deployment.pp); }},
-    {{"dp", kInteger, "data parallel: replicas that train together, or that serve", false, {}}, [](const Plan& p) { return trains(p) ? Value(p.training_strategy.dp) : Value(p.replicas); }},
-    {{"ep", kInteger, "expert parallel", false, {}}, [](const Plan& p) { return Value(trains(p) ? p.training_strategy.ep : p.deployment.ep); }},
-    {{"cp", kInteger, "context parallel", false, {}}, [](const Plan& p) { return Value(trains(p) ? p.training_strategy.cp : 1); }},
-    {{"precision", kString, "of the weights", false, {}}, [](const Plan& p) { return Value(p.precision); }},
-    {{"kv_precision", kString, "", true, {}}, [](const Plan& p) { return text_or_null(p.kv_precision); }},
-    {{"microbatch", kInteger, "sequences", true, {}}, [](const Plan& p) { return trains(p) ? Value(p.training_strategy.microbatch) : Value(); }},
-    {{"virtual_stages", kInteger, "", true, {}}, [](const Plan& p) { return trains(p) ? Value(p.training_strategy.virtual_stages) : Value(); }},
-    {{"recompute", kString, "none, selective or full", true, {}}, [](const Plan& p) { return trains(p) ? Value(training::recompute_name(p.training_strategy.recompute)) : Value(); }},
-    {{"zero", kInteger, "ZeRO stage", true, {}}, [](const Plan& p) { return trains(p) ? Value(p.training_strategy.zero) : Value(); }},
-    {{"max_batch", kInteger, "sequences one replica decodes together at most", true, {}}, [](const Plan& p) { return trains(p) ? Value() : whole(std::floor(p.limits.batch_cap())); }},
-}};
+const Field<Plan> kStrategy[] = {
+    {{"tp", kInteger, "tensor parallel"},
+     [](const Plan& p) { return Value(trains(p) ? p.training_strategy.tp : p.deployment.tp); }},
+    {{"pp", kInteger, "pipeline parallel"},
+     [](const Plan& p) { return Value(trains(p) ? p.training_strategy.pp : p.deployment.pp); }},
+    {{"dp", kInteger, "data parallel: replicas that train together, or that serve"},
+     [](const Plan& p) { return trains(p) ? Value(p.training_strategy.dp) : Value(p.replicas); }},
+    {{"ep", kInteger, "expert parallel"},
+     [](const Plan& p) { return Value(trains(p) ? p.training_strategy.ep : p.deployment.ep); }},
+    {{"cp", kInteger, "context parallel"},
+     [](const Plan& p) { return Value(trains(p) ? p.training_strategy.cp : 1); }},
+    {{"precision", kString, "of the weights"}, [](const Plan& p) { return Value(p.precision); }},
+    {{"kv_precision", kString, "", true},
+     [](const Plan& p) { return text_or_null(p.kv_precision); }},
+    {{"microbatch", kInteger, "sequences", true},
+     [](const Plan& p) { return trains(p) ? Value(p.training_strategy.microbatch) : Value(); }},
+    {{"virtual_stages", kInteger, "", true},
+     [](const Plan& p) { return trains(p) ? Value(p.training_strategy.virtual_stages) : Value(); }},
+    {{"recompute", kString, "none, selective or full", true},
+     [](const Plan& p) {
+       return trains(p) ? Value(training::recompute_name(p.training_strategy.recompute)) : Value();
+     }},
+    {{"zero", kInteger, "ZeRO stage", true},
+     [](const Plan& p) { return trains(p) ? Value(p.training_strategy.zero) : Value(); }},
+    {{"max_batch", kInteger, "sequences one replica decodes together at most", true},
+     [](const Plan& p) { return trains(p) ? Value() : whole(std::floor(p.limits.batch_cap())); }},
+};
 
 Value strings(const std::vector<std::string>& list) {
   Value::Array array;
@@ -33,67 +46,131 @@ Value strings(const std::vector<std::string>& list) {
   return Value(std::move(array));
 }
 
-const std::array<Field<Plan>, 47> kPlan = {{
-    {{"rank", kInteger, "1 is the cheapest", false, {}}, [](const Plan& p) { return Value(p.rank); }},
-    {{"model", kString, "", false, {}}, [](const Plan& p) { return Value(p.model); }},
-    {{"quality", kNumber, "the user's own score", true, {}}, [](const Plan& p) { return Value(p.quality); }},
-    {{"provider", kString, "", false, {}}, [](const Plan& p) { return Value(p.offer->provider); }},
-    {{"upstream", kString, "who runs it, for brokers", true, {}}, [](const Plan& p) { return text_or_null(p.offer->upstream); }},
-    {{"sku", kString, "", false, {}}, [](const Plan& p) { return Value(p.offer->sku); }},
-    {{"region", kString, "", true, {}}, [](const Plan& p) { return text_or_null(p.offer->region); }},
-    {{"regions", kArray, "all at this price", false, {}}, [](const Plan& p) { return strings(p.regions); }},
-    {{"purchase", kString, "", false, {}}, [](const Plan& p) { return Value(market::purchase_name(p.offer->purchase)); }},
-    {{"accelerator", kString, "", false, {}}, [](const Plan& p) { return Value(p.offer->accelerator->id); }},
-    {{"accelerators", kInteger, "of the whole plan", false, {}}, [](const Plan& p) { return whole(p.offer->count * static_cast<double>(p.nodes)); }},
-    {{"instances", kInteger, "of the whole plan, rented whole", false, {}}, [](const Plan& p) { return Value(p.nodes); }},
-    {{"accelerators_per_replica", kInteger, "", false, {}}, [](const Plan& p) { return Value(p.accelerators_per_replica); }},
-    {{"replicas", kInteger, "for the peak, spares included", false, {}}, [](const Plan& p) { return Value(p.replicas); }},
-    {{"replicas_mean", kInteger, "enough for the mean demand", false, {}}, [](const Plan& p) { return Value(p.replicas_mean); }},
-    {{"strategy", kObject, "", false, infos(std::span<const Field<Plan>>(kStrategy))}, [](const Plan& p) { return object_of(p, std::span<const Field<Plan>>(kStrategy)); }},
-    {{"usd_per_hour", kNumber, "whole plan", false, {}}, [](const Plan& p) { return usd(p.usd_per_hour.in(kUsdPerHour)); }},
-    {{"usd_per_month", kNumber, "of 730.5 h, all replicas on", true, {}}, [](const Plan& p) { return usd(p.usd_per_month.raw()); }},
-    {{"usd_total", kNumber, "of the job", true, {}}, [](const Plan& p) { return p.usd_total ? usd(p.usd_total->raw()) : Value(); }},
-    {{"usd_per_million_tokens", kNumber, "input and output together, at the demand asked for", true, {}}, [](const Plan& p) { return usd(p.usd_per_million_tokens); }},
-    {{"usd_per_million_output_tokens", kNumber, "all cost on the output", true, {}}, [](const Plan& p) { return usd(p.usd_per_million_output_tokens); }},
-    {{"duration_seconds", kNumber, "of the job, failures included", true, {}}, [](const Plan& p) { return raw(p.duration); }},
-    {{"ttft_p95_seconds", kNumber, "", true, {}}, [](const Plan& p) { return raw(p.ttft_p95); }},
-    {{"tpot_p95_seconds", kNumber, "", true, {}}, [](const Plan& p) { return raw(p.tpot_p95); }},
-    {{"ttft_mean_seconds", kNumber, "", true, {}}, [](const Plan& p) { return raw(p.ttft_mean); }},
-    {{"tpot_mean_seconds", kNumber, "", true, {}}, [](const Plan& p) { return raw(p.tpot_mean); }},
-    {{"output_tokens_per_second", kNumber, "whole plan", false, {}}, [](const Plan& p) { return Value(p.output_tokens_per_second); }},
-    {{"capacity_requests_per_second", kNumber, "whole plan, within the SLO", true, {}}, [](const Plan& p) { return p.capacity_requests_per_second > 0 ? Value(p.capacity_requests_per_second) : Value(); }},
-    {{"memory_bytes_per_accelerator", kNumber, "", false, {}}, [](const Plan& p) { return whole_bytes(p.memory_per_accelerator); }},
-    {{"utilisation", kNumber, "offered work over capacity", true, {}}, [](const Plan& p) { return Value(p.utilisation); }},
-    {{"mfu", kNumber, "model FLOP over the datasheet peak", true, {}}, [](const Plan& p) { return Value(p.mfu); }},
-    {{"goodput", kNumber, "share of the time that is progress", true, {}}, [](const Plan& p) { return trains(p) ? Value(p.training_estimate->goodput) : Value(); }},
-    {{"step_seconds", kNumber, "one optimizer step", true, {}}, [](const Plan& p) { return trains(p) ? raw(p.training_estimate->step) : Value(); }},
-    {{"bound", kString, "what a step waits for", false, {}}, [](const Plan& p) { return Value(cost::bound_name(p.bound)); }},
-    {{"power_watts", kNumber, "accelerators of the whole plan", true, {}}, [](const Plan& p) { return raw(p.power); }},
-    {{"interval", kObject, "80 % interval of the cost: per hour when serving, total otherwise", false, {{"low", kNumber, "", false, {}}, {"high", kNumber, "", false, {}}}},
+const Field<Plan> kPlan[] = {
+    {{"rank", kInteger, "1 is the cheapest"}, [](const Plan& p) { return Value(p.rank); }},
+    {{"model", kString, ""}, [](const Plan& p) { return Value(p.model); }},
+    {{"quality", kNumber, "the user's own score", true},
+     [](const Plan& p) { return Value(p.quality); }},
+    {{"provider", kString, ""}, [](const Plan& p) { return Value(p.offer->provider); }},
+    {{"upstream", kString, "who runs it, for brokers", true},
+     [](const Plan& p) { return text_or_null(p.offer->upstream); }},
+    {{"sku", kString, ""}, [](const Plan& p) { return Value(p.offer->sku); }},
+    {{"region", kString, "", true}, [](const Plan& p) { return text_or_null(p.offer->region); }},
+    {{"regions", kStrings, "all at this price"}, [](const Plan& p) { return strings(p.regions); }},
+    {{"purchase", kString, ""},
+     [](const Plan& p) { return Value(market::purchase_name(p.offer->purchase)); }},
+    {{"accelerator", kString, ""}, [](const Plan& p) { return Value(p.offer->accelerator->id); }},
+    {{"accelerators", kInteger, "of the whole plan"},
+     [](const Plan& p) { return whole(p.offer->count * static_cast<double>(p.nodes)); }},
+    {{"instances", kInteger, "of the whole plan, rented whole"},
+     [](const Plan& p) { return Value(p.nodes); }},
+    {{"accelerators_per_replica", kInteger, ""},
+     [](const Plan& p) { return Value(p.accelerators_per_replica); }},
+    {{"replicas", kInteger, "for the peak, spares included"},
+     [](const Plan& p) { return Value(p.replicas); }},
+    {{"replicas_mean", kInteger, "enough for the mean demand"},
+     [](const Plan& p) { return Value(p.replicas_mean); }},
+    {{"strategy", kObject, "", false, infos(kStrategy)},
+     [](const Plan& p) { return object_of(p, kStrategy); }},
+    {{"usd_per_hour", kNumber, "whole plan"},
+     [](const Plan& p) { return usd(p.usd_per_hour.in(kUsdPerHour)); }},
+    {{"usd_per_month", kNumber, "of 730.5 h, all replicas on", true},
+     [](const Plan& p) { return usd(p.usd_per_month.raw()); }},
+    {{"usd_per_month_scaled",
+      kNumber,
+      "with a demand curve: instances follow it hour by hour",
+      true,
+      {}},
+     [](const Plan& p) {
+       return p.usd_per_month_scaled ? usd(p.usd_per_month_scaled->raw()) : Value();
+     }},
+    {{"usd_total", kNumber, "of the job", true},
+     [](const Plan& p) { return p.usd_total ? usd(p.usd_total->raw()) : Value(); }},
+    {{"usd_per_million_tokens",
+      kNumber,
+      "input and output together, at the demand asked for",
+      true,
+      {}},
+     [](const Plan& p) { return usd(p.usd_per_million_tokens); }},
+    {{"usd_per_million_output_tokens", kNumber, "all cost on the output", true},
+     [](const Plan& p) { return usd(p.usd_per_million_output_tokens); }},
+    {{"duration_seconds", kNumber, "of the job, failures included", true},
+     [](const Plan& p) { return raw(p.duration); }},
+    {{"ttft_p95_seconds", kNumber, "", true}, [](const Plan& p) { return raw(p.ttft_p95); }},
+    {{"tpot_p95_seconds", kNumber, "", true}, [](const Plan& p) { return raw(p.tpot_p95); }},
+    {{"ttft_mean_seconds", kNumber, "", true}, [](const Plan& p) { return raw(p.ttft_mean); }},
+    {{"tpot_mean_seconds", kNumber, "", true}, [](const Plan& p) { return raw(p.tpot_mean); }},
+    {{"output_tokens_per_second", kNumber, "whole plan"},
+     [](const Plan& p) { return Value(p.output_tokens_per_second); }},
+    {{"capacity_requests_per_second", kNumber, "whole plan, within the SLO", true},
+     [](const Plan& p) {
+       return p.capacity_requests_per_second > 0 ? Value(p.capacity_requests_per_second) : Value();
+     }},
+    {{"memory_bytes_per_accelerator", kNumber, ""},
+     [](const Plan& p) { return whole_bytes(p.memory_per_accelerator); }},
+    {{"utilisation", kNumber, "offered work over capacity", true},
+     [](const Plan& p) { return Value(p.utilisation); }},
+    {{"mfu", kNumber, "model FLOP over the datasheet peak", true},
+     [](const Plan& p) { return Value(p.mfu); }},
+    {{"goodput", kNumber, "share of the time that is progress", true},
+     [](const Plan& p) { return trains(p) ? Value(p.training_estimate->goodput) : Value(); }},
+    {{"step_seconds", kNumber, "one optimizer step", true},
+     [](const Plan& p) { return trains(p) ? raw(p.training_estimate->step) : Value(); }},
+    {{"bound", kString, "what a step waits for"},
+     [](const Plan& p) { return Value(cost::bound_name(p.bound)); }},
+    {{"power_watts", kNumber, "accelerators of the whole plan", true},
+     [](const Plan& p) { return raw(p.power); }},
+    {{"interval",
+      kObject,
+      "80 % interval of the cost: per hour when serving, total otherwise",
+      false,
+      {{"low", kNumber, ""}, {"high", kNumber, "", false, {}}}},
      [](const Plan& p) {
        Value v{Value::Object{}};
        v.set("low", usd(p.interval.low));
        v.set("high", usd(p.interval.high));
        return v;
      }},
-    {{"tier", kString, "where the efficiencies come from", false, {}}, [](const Plan& p) { return Value(cost::tier_name(p.tier)); }},
-    {{"engine", kString, "inference engine the plan counts on", true, {}}, [](const Plan& p) { return text_or_null(p.engine); }},
-    {{"support_confidence", kString, "engine on this chip", true, {}}, [](const Plan& p) { return text_or_null(p.support_confidence); }},
-    {{"advise_proof_of_concept", kBoolean, "", false, {}}, [](const Plan& p) { return Value(p.advise_proof_of_concept); }},
-    {{"pareto", kBoolean, "no other plan is both cheaper and faster", false, {}}, [](const Plan& p) { return Value(p.pareto); }},
-    {{"price_observed_at", kString, "earliest bound", true, {}}, [](const Plan& p) { return date_or_null(p.offer->observed.earliest); }},
-    {{"price_observed_latest", kString, "", true, {}}, [](const Plan& p) { return date_or_null(p.offer->observed.latest); }},
-    {{"price_confidence", kNumber, "0 to 1", false, {}}, [](const Plan& p) { return Value(p.offer->confidence); }},
-    {{"price_source", kString, "", false, {}}, [](const Plan& p) { return Value(p.offer->source); }},
-    {{"price_flags", kArray, "", false, {}}, [](const Plan& p) { return strings(p.offer->flags); }},
-    {{"notes", kArray, "", false, {}}, [](const Plan& p) { return strings(p.notes); }},
-}};
+    {{"tier", kString, "where the efficiencies come from"},
+     [](const Plan& p) { return Value(cost::tier_name(p.tier)); }},
+    {{"engine", kString, "inference engine the plan counts on", true},
+     [](const Plan& p) { return text_or_null(p.engine); }},
+    {{"support_confidence", kString, "engine on this chip", true},
+     [](const Plan& p) { return text_or_null(p.support_confidence); }},
+    {{"advise_proof_of_concept", kBoolean, ""},
+     [](const Plan& p) { return Value(p.advise_proof_of_concept); }},
+    {{"pareto", kBoolean, "no other plan is both cheaper and faster"},
+     [](const Plan& p) { return Value(p.pareto); }},
+    {{"price_observed_at", kString, "earliest bound", true},
+     [](const Plan& p) { return date_or_null(p.offer->observed.earliest); }},
+    {{"price_observed_latest", kString, "", true},
+     [](const Plan& p) { return date_or_null(p.offer->observed.latest); }},
+    {{"price_confidence", kNumber, "0 to 1"},
+     [](const Plan& p) { return Value(p.offer->confidence); }},
+    {{"price_source", kString, ""}, [](const Plan& p) { return Value(p.offer->source); }},
+    {{"price_flags", kStrings, ""}, [](const Plan& p) { return strings(p.offer->flags); }},
+    {{"notes", kStrings, ""}, [](const Plan& p) { return strings(p.notes); }},
+};
+
+const Field<planner::ModelOutcome> kOutcome[] = {
+    {{"model", kString, ""}, [](const planner::ModelOutcome& m) { return Value(m.model); }},
+    {{"quality", kNumber, "the user's own score", true},
+     [](const planner::ModelOutcome& m) { return Value(m.quality); }},
+    {{"usd",
+      kNumber,
+      "of its cheapest row: per hour when serving, total otherwise; null without one",
+      true,
+      {}},
+     [](const planner::ModelOutcome& m) { return usd(m.cost); }},
+    {{"where", kString, "that row", true},
+     [](const planner::ModelOutcome& m) { return text_or_null(m.where); }},
+};
 
 std::vector<FieldInfo> nearest_fields() {
-  return {{"what", kString, "the closest candidate", false, {}},
-          {"lacked", kString, "and what it lacked", false, {}},
-          {"factor", kNumber, "by how much", true, {}},
-          {"change", kString, "what would admit it", true, {}}};
+  return {{"what", kString, "the closest candidate"},
+          {"lacked", kString, "and what it lacked"},
+          {"factor", kNumber, "by how much", true},
+          {"change", kString, "what would admit it", true}};
 }
 
 Value rejection(const planner::Rejection& r) {
@@ -119,12 +196,13 @@ Value result_of(const app::PlanAnswer& answer, bool timing) {
   Value out{Value::Object{}};
   out.set("job", planner::job_name(r.job.kind));
   out.set("feasible", r.feasible());
-  out.set("plans", array_of<Plan>(std::span(r.plans).first(answer.shown), std::span<const Field<Plan>>(kPlan)));
+  out.set("plans", array_of(std::span(r.plans).first(answer.shown), kPlan));
   Value::Array rejected;
   for (const planner::Rejection& one : r.rejected) rejected.push_back(rejection(one));
   out.set("plans_found", static_cast<std::int64_t>(r.plans.size()));
   out.set("rejected", Value(std::move(rejected)));
   out.set("models_rejected", strings(r.models_rejected));
+  out.set("models_considered", array_of(r.models_considered, kOutcome));
   Value search{Value::Object{}};
   search.set("shapes", r.search.shapes);
   search.set("candidates", r.search.candidates);
@@ -142,18 +220,42 @@ Value result_of(const app::PlanAnswer& answer, bool timing) {
 }
 
 std::vector<FieldInfo> plan_fields() {
-  return {{"job", kString, "serve, batch, train or finetune", false, {}},
-          {"feasible", kBoolean, "", false, {}},
-          {"plans", kArray, "cheapest first", false, infos(std::span<const Field<Plan>>(kPlan))},
-          {"plans_found", kInteger, "rows in all; --top prints the first of them", false, {}},
-          {"rejected", kArray, "by reason", false,
-           {{"reason", kString, "closed set", false, {}}, {"count", kInteger, "", false, {}}, {"nearest", kObject, "", true, nearest_fields()}}},
-          {"models_rejected", kArray, "candidates below the quality floor", false, {}},
-          {"search", kObject, "", false,
-           {{"shapes", kInteger, "machine shapes", false, {}}, {"candidates", kInteger, "strategies looked at", false, {}}, {"evaluated", kInteger, "given time and memory", false, {}}}},
-          {"coverage", kObject, "", false,
-           {{"offers", kInteger, "", false, {}}, {"evaluated", kInteger, "", false, {}}, {"rejected", kInteger, "", false, {}}, {"without_price", kInteger, "", false, {}}}},
-          {"rank_flips_at_percent", kNumber, "how far the winner's price may rise before another wins", true, {}}};
+  return {{"job", kString, "serve, batch, train or finetune"},
+          {"feasible", kBoolean, ""},
+          {"plans", kArray, "cheapest first", false, infos(kPlan)},
+          {"plans_found", kInteger, "rows in all; --top prints the first of them"},
+          {"rejected",
+           kArray,
+           "by reason",
+           false,
+           {{"reason", kString, "closed set"},
+            {"count", kInteger, ""},
+            {"nearest", kObject, "", true, nearest_fields()}}},
+          {"models_rejected", kStrings, "candidates below the quality floor"},
+          {"models_considered", kArray,
+           "candidates that passed, each with the cheapest row it has on its own", false,
+           infos(kOutcome)},
+          {"search",
+           kObject,
+           "",
+           false,
+           {{"shapes", kInteger, "machine shapes"},
+            {"candidates", kInteger, "strategies looked at"},
+            {"evaluated", kInteger, "given time and memory"},
+            {"elapsed_seconds", kNumber, "of this run", false, {}, true}}},
+          {"coverage",
+           kObject,
+           "",
+           false,
+           {{"offers", kInteger, ""},
+            {"evaluated", kInteger, ""},
+            {"rejected", kInteger, ""},
+            {"without_price", kInteger, ""}}},
+          {"rank_flips_at_percent",
+           kNumber,
+           "how far the winner's price may rise before another wins",
+           true,
+           {}}};
 }
 
 }  // namespace portolan::render

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "app/registry.hpp"
@@ -19,7 +21,9 @@ Value whole(double value) {
   return Value(value);
 }
 
-Value money(const std::optional<Money>& amount) { return amount ? Value::number_text(amount->text()) : Value(); }
+Value money(const std::optional<Money>& amount) {
+  return amount ? Value::number_text(amount->text()) : Value();
+}
 
 Value text_or_null(const std::string& text) { return text.empty() ? Value() : Value(text); }
 
@@ -79,13 +83,21 @@ std::vector<FieldInfo> fields_of(std::string_view verb) {
 
 std::string_view json_type(JsonType type) {
   switch (type) {
-    case JsonType::kString: return "string";
-    case JsonType::kNumber: return "number";
-    case JsonType::kInteger: return "integer";
-    case JsonType::kBoolean: return "boolean";
-    case JsonType::kArray: return "array";
-    case JsonType::kObject: return "object";
-    case JsonType::kAny: break;
+    case JsonType::kString:
+      return "string";
+    case JsonType::kNumber:
+      return "number";
+    case JsonType::kInteger:
+      return "integer";
+    case JsonType::kBoolean:
+      return "boolean";
+    case JsonType::kArray:
+    case JsonType::kStrings:
+      return "array";
+    case JsonType::kObject:
+      return "object";
+    case JsonType::kAny:
+      break;
   }
   return "string";
 }
@@ -102,6 +114,11 @@ Value schema_of(const FieldInfo& field) {
     out.set("type", json_type(field.type));
   }
   if (!field.description.empty()) out.set("description", field.description);
+  if (field.type == JsonType::kStrings) {
+    Value item{Value::Object{}};
+    item.set("type", "string");
+    out.set("items", std::move(item));
+  }
   if (!field.children.empty()) {
     Value inner = object_schema(field.children);
     if (field.type == JsonType::kArray) {
@@ -120,7 +137,7 @@ Value object_schema(const std::vector<FieldInfo>& fields) {
   Value::Array required;
   for (const FieldInfo& field : fields) {
     properties.set(std::string(field.name), schema_of(field));
-    required.emplace_back(field.name);
+    if (!field.optional) required.emplace_back(field.name);
   }
   Value out{Value::Object{}};
   out.set("type", "object");
@@ -130,30 +147,84 @@ Value object_schema(const std::vector<FieldInfo>& fields) {
 }
 
 std::vector<FieldInfo> assumption_fields() {
-  return {{"key", JsonType::kString, "what is assumed, unit last", false, {}},
-          {"value", JsonType::kAny, "its value: text, number, boolean or null", true, {}},
-          {"origin", JsonType::kString, "default, flag, job or derived", false, {}},
-          {"flag", JsonType::kString, "what changes it", true, {}},
-          {"source", JsonType::kString, "where the default comes from", true, {}}};
+  return {{"key", JsonType::kString, "what is assumed, unit last"},
+          {"value", JsonType::kAny, "its value: text, number, boolean or null", true},
+          {"origin", JsonType::kString, "default, flag, job or derived"},
+          {"flag", JsonType::kString, "what changes it", true},
+          {"source", JsonType::kString, "where the default comes from", true}};
+}
+
+std::vector<FieldInfo> derivation_fields() {
+  return {{"name", JsonType::kString, "the figure"},
+          {"value", JsonType::kNumber, "in `unit`", true},
+          {"unit", JsonType::kString, "", true},
+          {"formula", JsonType::kString, "with symbols", true},
+          {"substituted", JsonType::kString, "with the numbers put in", true},
+          {"source", JsonType::kString, "", true},
+          {"date", JsonType::kString, "of the source", true},
+          {"kind", JsonType::kString, "measured, estimate, opinion, fact or assumption", true},
+          {"note", JsonType::kString, "", true},
+          {"inputs", JsonType::kArray, "derivations of what went in"}};
 }
 
 std::vector<FieldInfo> source_fields() {
-  return {{"id", JsonType::kString, "", false, {}},
-          {"what", JsonType::kString, "", false, {}},
-          {"reference", JsonType::kString, "who says so", true, {}},
-          {"date", JsonType::kString, "as of", true, {}}};
+  return {{"id", JsonType::kString, ""},
+          {"what", JsonType::kString, ""},
+          {"reference", JsonType::kString, "who says so", true},
+          {"date", JsonType::kString, "as of", true}};
 }
 
 }  // namespace
 
-std::string_view items_key(std::string_view verb) {
-  if (verb == "plan") return "plans";
-  if (verb == "offers") return "offers";
-  if (verb == "gpus") return "gpus";
-  if (verb == "models") return "models";
-  if (verb == "providers") return "providers";
-  if (verb == "validate") return "goldens";
+bool asks_for(const app::Envelope& envelope, std::string_view flag) {
+  const Value* value = envelope.request.find(flag);
+  return value != nullptr && value->is_bool() && value->boolean();
+}
+
+std::string_view items_key(const app::Envelope& envelope) {
+  // A verb whose flag asks for another list answers with that one.
+  struct Row {
+    std::string_view verb, key, flag, instead;
+  };
+  static constexpr std::array<Row, 6> kRows = {{{"plan", "plans", {}, {}},
+                                                {"offers", "offers", "stats", "spread"},
+                                                {"gpus", "gpus", {}, {}},
+                                                {"models", "models", "prices", "prices"},
+                                                {"providers", "providers", "engines", "engines"},
+                                                {"validate", "goldens", "errata", "errata"}}};
+  for (const Row& row : kRows) {
+    if (row.verb != envelope.command) continue;
+    return !row.flag.empty() && asks_for(envelope, row.flag) ? row.instead : row.key;
+  }
   return "";
+}
+
+namespace {
+void add_names(const std::vector<FieldInfo>& fields, const std::string& prefix,
+               std::vector<std::string>& out) {
+  for (const FieldInfo& field : fields) {
+    const std::string name = prefix + std::string(field.name);
+    if (field.type == JsonType::kObject && !field.children.empty()) {
+      add_names(field.children, name + ".", out);
+    } else {
+      out.push_back(name);
+    }
+  }
+}
+}  // namespace
+
+std::vector<std::string> row_names(const app::Envelope& envelope) {
+  const std::string_view key = items_key(envelope);
+  std::vector<std::string> out;
+  const std::vector<FieldInfo> fields = fields_of(envelope.command);
+  if (key.empty()) {
+    add_names(fields, "", out);
+    return out;
+  }
+  const auto list = std::find_if(fields.begin(), fields.end(),
+                                 [&](const FieldInfo& field) { return field.name == key; });
+  if (list != fields.end()) add_names(list->children, "", out);
+  return out;
 }
 
 Value to_value(const Derivation& d) {
@@ -194,7 +265,8 @@ Value to_value(const app::Answer& answer, const ValueOptions& options) {
   } else {
     std::visit(
         [&](const auto& a) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(a)>, app::PlanAnswer>) out.set("result", result_of(a));
+          if constexpr (!std::is_same_v<std::decay_t<decltype(a)>, app::PlanAnswer>)
+            out.set("result", result_of(a));
         },
         answer);
   }
@@ -241,15 +313,28 @@ Value to_value(const Error& error) {
 Value schema(std::string_view verb) {
   if (app::find_verb(verb) == nullptr) return {};
   std::vector<FieldInfo> top = {
-      {"schema_version", JsonType::kString, "major.minor; within a major only additions", false, {}},
-      {"command", JsonType::kString, "the verb", false, {}},
-      {"catalogue", JsonType::kObject, "which prices", false,
-       {{"date", JsonType::kString, "newest observation", true, {}},
-        {"oldest_price_date", JsonType::kString, "of the prices used", true, {}}}},
+      {"schema_version", JsonType::kString, "major.minor; within a major only additions"},
+      {"command", JsonType::kString, "the verb"},
+      {"catalogue",
+       JsonType::kObject,
+       "which prices",
+       false,
+       {{"date", JsonType::kString, "newest observation", true},
+        {"oldest_price_date", JsonType::kString, "of the prices used", true}}},
+      {"request", JsonType::kObject, "what was asked, defaults filled in"},
       {"result", JsonType::kObject, "the answer", false, fields_of(verb)},
-      {"assumptions", JsonType::kArray, "what the answer rests on and how to change it", false, assumption_fields()},
+      {"policy",
+       JsonType::kObject,
+       "when a threshold of the user is exceeded",
+       false,
+       {{"passed", JsonType::kBoolean, "false"}, {"message", JsonType::kString, "which threshold"}},
+       true},
+      {"assumptions", JsonType::kArray, "what the answer rests on and how to change it", false,
+       assumption_fields()},
       {"sources", JsonType::kArray, "who said so, and when", false, source_fields()},
-      {"warnings", JsonType::kArray, "what a reader must know", false, {}},
+      {"warnings", JsonType::kStrings, "what a reader must know"},
+      {"derivations", JsonType::kArray, "with --explain: how the headline figures come about",
+       false, derivation_fields(), true},
   };
   Value out = object_schema(top);
   Value schema{Value::Object{}};

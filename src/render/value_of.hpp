@@ -1,5 +1,5 @@
-// Result struct -> the JSON object of contract.md. Declared once per result: JSON, YAML, CSV, Markdown, --fields and the published
-// schemas all follow from these declarations.
+// Result struct -> the JSON object of contract.md. Declared once per result: JSON, YAML, CSV,
+// Markdown, --fields and the published schemas all follow from these declarations.
 #pragma once
 
 #include <string>
@@ -11,11 +11,12 @@
 namespace portolan::render {
 
 struct ValueOptions {
-  bool timing = true;   // elapsed_seconds and its kin
+  bool timing = true;  // elapsed_seconds and its kin
   bool explain = false;
 };
 
-/// The whole object: schema_version, command, catalogue, result, assumptions, sources, warnings (and derivations with explain).
+/// The whole object: schema_version, command, catalogue, result, assumptions, sources, warnings
+/// (and derivations with explain).
 io::Value to_value(const app::Answer& answer, const ValueOptions& options);
 
 /// {"code","message","where","hint"[,"errors"]}.
@@ -25,9 +26,13 @@ io::Value to_value(const Derivation& derivation);
 /// JSON Schema 2020-12 of a verb's object; null when there is no such verb.
 io::Value schema(std::string_view verb);
 
-/// The list of items a verb's CSV, JSONL and `name` formats iterate over: the JSON pointer key inside result ("plans", "offers" …);
-/// empty when the result itself is the one item.
-std::string_view items_key(std::string_view verb);
+/// The member of `result` whose items are the rows of CSV, JSONL, `name` and --fields ("plans",
+/// "offers", with --stats "spread" …); empty when the result itself is the one row.
+std::string_view items_key(const app::Envelope& envelope);
+/// What a row has, as dotted names in the order of the schema, whether or not there are rows.
+std::vector<std::string> row_names(const app::Envelope& envelope);
+/// Whether a flag such as --errata is set in the request that was answered.
+bool asks_for(const app::Envelope& envelope, std::string_view flag);
 
 inline constexpr std::string_view kSchemaVersion = "1.0";
 

@@ -26,16 +26,21 @@ std::vector<FieldInfo> article_fields();
 
 // Short forms for getters.
 template <class Q>
-io::Value raw(Q quantity) { return io::Value(quantity.raw()); }
+io::Value raw(Q quantity) {
+  return io::Value(quantity.raw());
+}
 template <class Q>
-io::Value raw(const std::optional<Q>& quantity) { return quantity ? io::Value(quantity->raw()) : io::Value(); }
+io::Value raw(const std::optional<Q>& quantity) {
+  return quantity ? io::Value(quantity->raw()) : io::Value();
+}
 /// Whole numbers stay whole in JSON below 2^53.
 io::Value whole(double value);
 inline io::Value whole_bytes(Bytes bytes) { return whole(bytes.raw()); }
 io::Value money(const std::optional<Money>& amount);
 io::Value text_or_null(const std::string& text);
 io::Value date_or_null(const std::optional<Date>& date);
-/// Prices that came through arithmetic: nine decimals at most, so that 3.67339 does not print as 3.6733900000000004.
+/// Prices that came through arithmetic: nine decimals at most, so that 3.67339 does not print
+/// as 3.6733900000000004.
 io::Value usd(double dollars);
 io::Value usd(const std::optional<double>& dollars);
 
