@@ -96,7 +96,14 @@ Flop encoder_flop(const Architecture& architecture, double source_tokens) {
     }
     flop += tokens * (per_token + attention);
   }
-  return Flop(flop);
+  if (architecture.encoders.empty()) return Flop(0.0);
+  // Keys and values that the decoder's cross attention takes from the source, once per request.
+  double cross = 0;
+  for (const LayerRun& run : architecture.layers) {
+    cross += d(run.count) * 4.0 * d(architecture.hidden) * d(run.mixer.cross_kv_heads) *
+             d(run.mixer.cross_head_dim);
+  }
+  return Flop(flop + source_tokens * cross);
 }
 
 }  // namespace portolan::model

@@ -16,8 +16,8 @@ namespace portolan::model {
 /// How a rank's share follows from the parallel degrees.
 struct Shard {
   int tp = 1;  // tensor parallel
-  int ep = 1;  // expert parallel (divides the experts); routed experts per rank = experts / ep,
-               // each split by tp / min(tp, ep) … see operators.cpp
+  int ep = 1;  // expert parallel: ⌈experts / ep⌉ routed experts on a rank, each split by
+               // tp / min(tp, ep); up to tp the ranks see all tokens, beyond they exchange them
   friend bool operator==(const Shard&, const Shard&) = default;
 };
 
@@ -98,8 +98,9 @@ Flop decode_flop_per_token(const Architecture& architecture, double context);
 /// 3 × forward, all positions through the head, mean over a packed sequence of `sequence` tokens;
 /// per token.
 Flop training_flop_per_token(const Architecture& architecture, double sequence);
-/// Encoder FLOP for one image of the vision tower, or for one source token of an encoder-decoder; 0
-/// when there is none.
+/// Work outside the decoder, once per request: towers on one image of their stated size, or on
+/// `source_tokens` patches or tokens where no size is stated, and the keys and values of cross
+/// attention; 0 when there is no encoder.
 Flop encoder_flop(const Architecture& architecture, double source_tokens);
 
 /// Query-key pairs of `n` new tokens after `cached` under a causal window (0 = none): j0 = clamp(w
