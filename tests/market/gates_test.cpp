@@ -114,12 +114,21 @@ TEST(Gates, V3DropsACopiedSpotPrice) {
   EXPECT_TRUE(has_flag(find(rows, "m"), "v3_spot_equals_ondemand"));
 }
 
-TEST(Gates, V4AndV5OnlyWarnOutsideTheFeedThatTakesTheFirstSku) {
+TEST(Gates, V4SetsTheFloorOfATenthAsideSoThatItWinsNoRanking) {
   std::vector<GateRow> rows{
-      row("tenth", "eu", "t4", 1, "10"), row("tenth", "eu", "t4", 1, "1.0", Purchase::kSpot),
-      row("near", "eu", "t4", 1, "8.0"), row("near", "eu", "t4", 1, "6.4", Purchase::kSpot)};
+      row("tenth", "eu", "t4", 1, "10"), row("tenth", "eu", "t4", 1, "1.0", Purchase::kSpot)};
   gate(rows);
   EXPECT_TRUE(has_flag(find(rows, "tenth", Purchase::kSpot), "v4_spot_formula"));
+  EXPECT_EQ(find(rows, "tenth", Purchase::kSpot).standing, Standing::kQuarantined);
+  EXPECT_EQ(find(rows, "tenth").standing, Standing::kAccepted);
+}
+
+TEST(Gates, V4AndV5OnlyWarnOutsideTheFeedThatTakesTheFirstSku) {
+  std::vector<GateRow> rows{
+      row("half", "eu", "t4", 1, "10"), row("half", "eu", "t4", 1, "5.0", Purchase::kSpot),
+      row("near", "eu", "t4", 1, "8.0"), row("near", "eu", "t4", 1, "6.4", Purchase::kSpot)};
+  gate(rows);
+  EXPECT_TRUE(has_flag(find(rows, "half", Purchase::kSpot), "v4_spot_formula"));
   EXPECT_TRUE(has_flag(find(rows, "near", Purchase::kSpot), "v5_spot_near_ondemand"));
   for (const GateRow& r : rows) EXPECT_EQ(r.offer.gate, "") << r.offer.sku;
 
