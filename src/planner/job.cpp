@@ -35,7 +35,7 @@ class JobReader {
     read_formats();
     if (const auto name = top_.text("name")) job_.name = *name;
     if (const auto engine = top_.text("engine")) job_.engine = to_lower(trim(*engine));
-    if (job_.engine && job_.engine->empty()) top_.problem("engine", "engine: an empty name");
+    if (job_.engine && job_.engine->empty()) top_.problem("engine", "an empty name");
     if (const io::Value* where = top_.get("where")) {
       job_.where = read_where(*where, top_.pointer("where"), job_.kind, problems_);
     }
@@ -58,8 +58,7 @@ class JobReader {
   // A key that exists, but not for this kind of job, deserves a reason and not "unknown key".
   void refuse_unless(bool allowed, std::string_view key, std::string hint) {
     if (allowed || top_.get(key) == nullptr) return;
-    top_.problem(key,
-                 fmt::format("{} has no meaning in a {} job", quoted(key), job_name(job_.kind)),
+    top_.problem(key, fmt::format("has no meaning in a {} job", job_name(job_.kind)),
                  std::move(hint));
   }
 
@@ -117,7 +116,7 @@ class JobReader {
     if (!value->is_array()) {
       add_model(*value, pointer);
     } else if (value->array().empty() || value->array().size() > kMostNames) {
-      top_.problem("model", fmt::format("model: a list of {} models", value->array().size()),
+      top_.problem("model", fmt::format("a list of {} models", value->array().size()),
                    fmt::format("name 1 to {}", kMostNames));
     } else {
       for (std::size_t i = 0; i < value->array().size(); ++i) {
@@ -127,7 +126,7 @@ class JobReader {
     const bool scored = std::any_of(job_.models.begin(), job_.models.end(),
                                     [](const Candidate& c) { return c.quality.has_value(); });
     if (job_.min_quality && !scored && !job_.models.empty()) {
-      top_.problem("min_quality", "min_quality is set, but no model has a quality",
+      top_.problem("min_quality", "no model has a quality to compare with",
                    "model: [{name: …, quality: 0.7}]");
     }
   }
@@ -137,14 +136,13 @@ class JobReader {
     for (const std::string& name : job_.precision) {
       const Result<model::Format> format = model::parse_format(name);
       if (!format) {
-        top_.problem("precision", fmt::format("precision: {}", format.error().message),
-                     format.error().hint);
+        top_.problem("precision", format.error().message, format.error().hint);
         continue;
       }
       const bool trains = *format == model::Format::kBf16 || *format == model::Format::kFp16 ||
                           *format == model::Format::kFp8 || *format == model::Format::kFp32;
       if (is_training(job_.kind) && !trains) {
-        top_.problem("precision", fmt::format("precision: {} is not trained in", quoted(name)),
+        top_.problem("precision", fmt::format("{} is not trained in", quoted(name)),
                      "bf16, fp16, fp8 or fp32; for 4-bit frozen weights use method: qlora");
       }
     }
@@ -152,8 +150,7 @@ class JobReader {
     for (const std::string& name : job_.kv_precision) {
       const Result<double> bytes = model::kv_bytes_per_element(name);
       if (!bytes) {
-        top_.problem("kv_precision", fmt::format("kv_precision: {}", bytes.error().message),
-                     bytes.error().hint);
+        top_.problem("kv_precision", bytes.error().message, bytes.error().hint);
       }
     }
     refuse_unless(!is_training(job_.kind), "kv_precision", "training keeps no KV cache");
@@ -163,7 +160,7 @@ class JobReader {
     const io::Value* value = fields.get("hourly");
     if (value == nullptr) return;
     if (!value->is_array() || value->array().size() != 24) {
-      fields.problem("hourly", "hourly: expected 24 rates, one for each hour of a day",
+      fields.problem("hourly", "expected 24 rates, one for each hour of a day",
                      "requests per second, midnight first: hourly: [1, 1, 0.5, …]");
       return;
     }
@@ -183,7 +180,7 @@ class JobReader {
       job_.traffic.hourly.push_back(*rate);
       sum += *rate;
     }
-    if (sum <= 0) fields.problem("hourly", "hourly: every hour is 0");
+    if (sum <= 0) fields.problem("hourly", "every hour is 0");
   }
 
   void read_rates(io::Fields& fields) {
@@ -195,8 +192,7 @@ class JobReader {
     Traffic& traffic = job_.traffic;
     if (!traffic.hourly.empty()) {
       if (fields.get("requests_per_second") != nullptr) {
-        fields.problem("requests_per_second",
-                       "requests_per_second and hourly are both given: which one is the demand?",
+        fields.problem("requests_per_second", "given beside hourly: which one is the demand?",
                        "keep one; the mean of hourly is used as the mean rate");
       }
       double sum = 0;
@@ -220,7 +216,7 @@ class JobReader {
     if (!value->is_object()) return;
     if (fields.get("trace") != nullptr) {
       fields.problem(
-          "trace", "trace: plans are sized from rates and mean lengths, traces are not read yet",
+          "trace", "plans are sized from rates and mean lengths, traces are not read yet",
           "give requests_per_second (or 24 hourly rates), input_tokens and output_tokens of the "
           "trace");
       (void)fields.get("requests_per_second");
@@ -231,8 +227,7 @@ class JobReader {
     const bool serving = job_.kind == JobKind::kServe;
     const auto only = [&](bool allowed, std::string_view key, std::string_view hint) {
       if (allowed || fields.get(key) == nullptr) return;
-      fields.problem(key,
-                     fmt::format("{} has no meaning in a {} job", quoted(key), job_name(job_.kind)),
+      fields.problem(key, fmt::format("has no meaning in a {} job", job_name(job_.kind)),
                      std::string(hint));
     };
     for (const std::string_view key : {"requests_per_second", "hourly", "peak_factor"}) {
@@ -252,13 +247,12 @@ class JobReader {
         positive(fields, "input_tokens", fields.count("input_tokens"), kMostPerRequest).value_or(0);
     const auto output = fields.count("output_tokens");
     if (output && (*output < 1 || *output > kMostPerRequest)) {
-      fields.problem("output_tokens",
-                     fmt::format("output_tokens: {} is outside 1..1e8", shortest(*output)));
+      fields.problem("output_tokens", fmt::format("{} is outside 1..1e8", shortest(*output)));
     }
     work.output_tokens = output.value_or(0);
     work.cached_share = fields.share("cached_share").value_or(0);
     if (work.cached_share >= 1) {
-      fields.problem("cached_share", "cached_share: at least one prompt token is always computed");
+      fields.problem("cached_share", "at least one prompt token is always computed");
     }
     fields.finish();
   }
@@ -285,10 +279,10 @@ class JobReader {
     if (const auto share = top_.share("max_utilisation")) {
       job_.max_utilisation = *share;
       if (*share <= 0 || *share > kHighestUtilisation) {
-        top_.problem("max_utilisation",
-                     fmt::format("max_utilisation: {} is outside 0..{}", shortest(*share),
-                                 shortest(kHighestUtilisation)),
-                     "above 0.95 queues have no steady length");
+        top_.problem(
+            "max_utilisation",
+            fmt::format("{} is outside 0..{}", shortest(*share), shortest(kHighestUtilisation)),
+            "above 0.95 queues have no steady length");
       }
     }
     if (const auto spare = top_.integer("spare_replicas", 0, 10'000)) {
@@ -313,7 +307,7 @@ class JobReader {
       known += (known.empty() ? "" : ", ") + std::string(name);
     }
     const std::string guess = did_you_mean(*text, all);
-    top_.problem(key, fmt::format("{}: unknown {}", key, quoted(*text)),
+    top_.problem(key, fmt::format("unknown {}", quoted(*text)),
                  guess.empty() ? "one of " + known : guess);
     return std::nullopt;
   }
@@ -344,18 +338,18 @@ class JobReader {
             .value_or(tunes ? 32 * run.sequence : 0);
     if (run.global_batch_tokens > 0 && run.global_batch_tokens < run.sequence) {
       top_.problem("global_batch_tokens",
-                   fmt::format("global_batch_tokens {} is below one sequence of {} tokens",
+                   fmt::format("{} is below one sequence of {} tokens",
                                shortest(run.global_batch_tokens), shortest(run.sequence)));
     }
     if (run.tokens > 0 && run.tokens < run.global_batch_tokens) {
-      top_.problem("tokens", fmt::format("tokens {} is below one global batch of {}",
-                                         shortest(run.tokens), shortest(run.global_batch_tokens)));
+      top_.problem("tokens", fmt::format("{} is below one global batch of {}", shortest(run.tokens),
+                                         shortest(run.global_batch_tokens)));
     }
     constexpr std::array<std::pair<std::string_view, Method>, 3> kMethods{
         {{"full", Method::kFull}, {"lora", Method::kLora}, {"qlora", Method::kQlora}}};
     run.method = word("method", kMethods).value_or(tunes ? Method::kLora : Method::kFull);
     if (!tunes && run.method != Method::kFull) {
-      top_.problem("method", "method: adapters are trained by job: finetune, not by job: train");
+      top_.problem("method", "adapters are trained by job: finetune, not by job: train");
     }
     constexpr std::array<std::pair<std::string_view, Optimizer>, 4> kOptimizers{
         {{"adam", Optimizer::kAdamMixed},
@@ -366,7 +360,7 @@ class JobReader {
     if (const auto rank = top_.integer("lora_rank", 1, 65'536)) {
       run.lora_rank = *rank;
       if (run.method == Method::kFull) {
-        top_.problem("lora_rank", "lora_rank is set, but method is full",
+        top_.problem("lora_rank", "a rank without adapters: method is full",
                      "method: lora, or leave lora_rank out");
       }
     }
@@ -378,14 +372,47 @@ class JobReader {
   Job job_;
 };
 
+// Where the names stand that only the planner can look up.
+void remember(const io::Value& value, const std::string& pointer, Job& job) {
+  job.places.push_back({pointer, value.line, value.column});
+  if (value.is_array()) {
+    for (std::size_t i = 0; i < value.array().size(); ++i) {
+      remember(value.array()[i], fmt::format("{}/{}", pointer, i), job);
+    }
+  } else if (value.is_object()) {
+    for (const io::Value::Member& member : value.object()) {
+      remember(member.second, fmt::format("{}/{}", pointer, member.first), job);
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view job_name(JobKind kind) { return kJobs[static_cast<std::size_t>(kind)]; }
 
+Where where_in(const Job& job, std::string pointer) {
+  Where where;
+  where.file = job.file;
+  for (const Place& place : job.places) {
+    if (place.pointer != pointer) continue;
+    where.line = place.line;
+    where.column = place.column;
+  }
+  where.pointer = std::move(pointer);
+  return where;
+}
+
 Result<Job> read_job(const io::Value& document, const std::string& file) {
   io::Problems problems{.file = file, .errors = {}};
   Job job = JobReader(document, problems).read();
-  if (problems.errors.empty()) return job;
+  if (problems.errors.empty()) {
+    job.file = file;
+    for (const char* const key : {"model", "where"}) {
+      if (const io::Value* value = document.find(key))
+        remember(*value, "/" + std::string(key), job);
+    }
+    return job;
+  }
   return fail(combine(std::move(problems.errors), file.empty() ? "the job" : file));
 }
 

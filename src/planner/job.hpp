@@ -65,6 +65,12 @@ struct WhereToLook {
   bool need_rdma = false;           // R53: RDMA between nodes, where there is more than one
 };
 
+/// Where a value stands in the file, by JSON pointer.
+struct Place {
+  std::string pointer;
+  std::uint64_t line = 0, column = 0;
+};
+
 struct Job {
   JobKind kind = JobKind::kServe;
   std::string name;
@@ -82,7 +88,11 @@ struct Job {
   std::optional<double> runs;  // multiplier for failed and ablation runs (R31)
   WhereToLook where;
   std::optional<std::int64_t> max_accelerators_per_replica;
+  std::string file;           // it was read from; empty for a request
+  std::vector<Place> places;  // of /model and /where, for what only `plan` can judge
 };
+/// A position in the job's file: what an error about that value points at.
+Where where_in(const Job& job, std::string pointer);
 
 /// Reads a job document. All problems with their places, in file order; unknown keys with the
 /// nearest known one. See docs/formats/job.md.

@@ -18,9 +18,9 @@ std::optional<double> positive(io::Fields& fields, std::string_view key,
                                std::optional<double> value, double most) {
   if (!value) return std::nullopt;
   if (*value > 0 && *value <= most) return value;
-  fields.problem(key, *value > most ? fmt::format("{}: {} is above the maximum {}", key,
-                                                  shortest(*value), shortest(most))
-                                    : fmt::format("{}: {} is not above 0", key, shortest(*value)));
+  fields.problem(key, *value > most ? fmt::format("{} is above the maximum {}", shortest(*value),
+                                                  shortest(most))
+                                    : fmt::format("{} is not above 0", shortest(*value)));
   return std::nullopt;
 }
 
@@ -28,7 +28,7 @@ std::optional<Seconds> positive_duration(io::Fields& fields, std::string_view ke
   const std::optional<Seconds> value = fields.duration(key);
   if (!value) return std::nullopt;
   if (*value > Seconds(0) && *value <= 1000 * kYear) return value;
-  fields.problem(key, fmt::format("{}: {} is not {}", key, duration_text(*value),
+  fields.problem(key, fmt::format("{} is not {}", duration_text(*value),
                                   *value > Seconds(0) ? "below 1000 years" : "above 0"));
   return std::nullopt;
 }
@@ -38,19 +38,17 @@ std::vector<std::string> names(io::Fields& fields, std::string_view key) {
   const std::optional<std::vector<std::string>> list = fields.texts(key);
   if (!list) return {};
   if (list->empty()) {
-    fields.problem(key, fmt::format("{}: the list is empty", key),
-                   fmt::format("leave {} out to allow all of them", key));
+    fields.problem(key, "the list is empty", fmt::format("leave {} out to allow all of them", key));
   }
   if (list->size() > kMostNames) {
-    fields.problem(key,
-                   fmt::format("{}: {} names, at most {} are read", key, list->size(), kMostNames));
+    fields.problem(key, fmt::format("{} names, at most {} are read", list->size(), kMostNames));
     return {};
   }
   for (std::size_t i = 0; i < list->size(); ++i) {
-    if (trim((*list)[i]).empty()) fields.problem(key, fmt::format("{}: an empty name", key));
+    if (trim((*list)[i]).empty()) fields.problem(key, "an empty name");
     for (std::size_t j = 0; j < i; ++j) {
       if (to_lower((*list)[i]) == to_lower((*list)[j])) {
-        fields.problem(key, fmt::format("{}: {} appears twice", key, quoted((*list)[i])));
+        fields.problem(key, fmt::format("{} appears twice", quoted((*list)[i])));
         break;
       }
     }
@@ -93,7 +91,7 @@ class WhereReader {
       } else if (to_lower(link) == "rdma") {
         where.need_rdma = true;
       } else {
-        fields.problem("interconnect", fmt::format("interconnect: unknown {}", quoted(link)),
+        fields.problem("interconnect", fmt::format("unknown {}", quoted(link)),
                        "nvlink (any scale-up link inside the node) or rdma (between nodes)");
       }
     }
@@ -109,8 +107,7 @@ class WhereReader {
       if (purchase) {
         where_.purchase.push_back(*purchase);
       } else {
-        fields.problem("purchase", fmt::format("purchase: {}", purchase.error().message),
-                       purchase.error().hint);
+        fields.problem("purchase", purchase.error().message, purchase.error().hint);
       }
     }
   }
@@ -120,7 +117,7 @@ class WhereReader {
       const std::string pointer = fields.pointer("quotas");
       io::Fields each(*quotas, pointer, problems_);
       if (quotas->is_object() && quotas->object().size() > kMostNames) {
-        fields.problem("quotas", fmt::format("quotas: at most {} are read", kMostNames));
+        fields.problem("quotas", fmt::format("at most {} are read", kMostNames));
       } else if (quotas->is_object()) {
         for (const io::Value::Member& member : quotas->object()) {
           const auto count = each.integer(member.first, 0, 1'000'000'000);
@@ -131,12 +128,12 @@ class WhereReader {
     const io::Value* sold_out = fields.get("sold_out");
     if (sold_out == nullptr) return;
     if (!sold_out->is_array()) {
-      fields.problem("sold_out", "sold_out: expected a list of {provider, region, gpu}",
+      fields.problem("sold_out", "expected a list of {provider, region, gpu}",
                      "sold_out: [{provider: lambda, gpu: h100-sxm}]");
       return;
     }
     if (sold_out->array().size() > kMostNames) {
-      fields.problem("sold_out", fmt::format("sold_out: at most {} entries are read", kMostNames));
+      fields.problem("sold_out", fmt::format("at most {} entries are read", kMostNames));
       return;
     }
     for (std::size_t i = 0; i < sold_out->array().size(); ++i) {
@@ -160,16 +157,14 @@ class WhereReader {
     WhereToLook& where = where_;
     where.max_usd_per_hour = fields.usd_per_hour("max_usd_per_hour");
     if (where.max_usd_per_hour && !(*where.max_usd_per_hour > UsdRate(0))) {
-      fields.problem("max_usd_per_hour", "max_usd_per_hour: nothing costs 0 or less",
-                     "leave it out for no limit");
+      fields.problem("max_usd_per_hour", "nothing costs 0 or less", "leave it out for no limit");
     }
     where.max_usd_total = parsed(fields, "max_usd_total", parse_usd);
     if (where.max_usd_total && !(*where.max_usd_total > Usd(0))) {
-      fields.problem("max_usd_total", "max_usd_total: nothing costs 0 or less",
-                     "leave it out for no limit");
+      fields.problem("max_usd_total", "nothing costs 0 or less", "leave it out for no limit");
     }
     if (where.max_usd_total && kind_ == JobKind::kServe) {
-      fields.problem("max_usd_total", "max_usd_total has no meaning in a serving job",
+      fields.problem("max_usd_total", "has no meaning in a serving job",
                      "a serving job has no end; use max_usd_per_hour");
     }
     constexpr std::int64_t kMost = 1'000'000'000;

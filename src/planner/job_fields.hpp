@@ -30,12 +30,12 @@ std::optional<T> parsed(io::Fields& fields, std::string_view key,
   const io::Value* value = fields.get(key);
   if (value == nullptr) return std::nullopt;
   if (!is_scalar(*value)) {
-    fields.problem(key, fmt::format("{}: expected one value", key));
+    fields.problem(key, "expected one value");
     return std::nullopt;
   }
   Result<T> result = parse(value->scalar_text());
   if (result) return *std::move(result);
-  fields.problem(key, fmt::format("{}: {}", key, result.error().message), result.error().hint);
+  fields.problem(key, result.error().message, result.error().hint);
   return std::nullopt;
 }
 

@@ -67,7 +67,7 @@ std::vector<std::string_view> provider_names(const Market& market) {
 }
 
 std::optional<Error> unknown_provider(const std::vector<std::string_view>& known,
-                                      std::string_view name, std::string pointer) {
+                                      std::string_view name, Where where) {
   const bool found = std::any_of(known.begin(), known.end(), [&](std::string_view id) {
     return id.size() == name.size() && starts_with_ignoring_case(id, name);
   });
@@ -79,7 +79,7 @@ std::optional<Error> unknown_provider(const std::vector<std::string_view>& known
               .why = {},
               .hint = guess.empty() ? "portolan providers lists them" : guess,
               .also = {}};
-  error.where.pointer = std::move(pointer);
+  error.where = std::move(where);
   return error;
 }
 
@@ -183,7 +183,7 @@ Result<Filter> Filter::make(const Job& job, const Market& market, Date today) {
   const std::vector<std::string_view> known = provider_names(market);
   std::vector<Error> problems;
   const auto check_provider = [&](std::string_view name, std::string pointer) {
-    if (auto error = unknown_provider(known, name, std::move(pointer))) {
+    if (auto error = unknown_provider(known, name, where_in(job, std::move(pointer)))) {
       problems.push_back(*std::move(error));
     }
   };
@@ -193,8 +193,7 @@ Result<Filter> Filter::make(const Job& job, const Market& market, Date today) {
       filter.notes_.insert(filter.notes_.end(), gpu->notes.begin(), gpu->notes.end());
     } else {
       Error error = gpu.error();
-      error.where = {};
-      error.where.pointer = pointer;
+      error.where = where_in(job, pointer);
       problems.push_back(std::move(error));
     }
     return gpu;
@@ -224,7 +223,8 @@ Result<Filter> Filter::make(const Job& job, const Market& market, Date today) {
     }
     filter.sold_out_.push_back(std::move(rule));
   }
-  if (!problems.empty()) return fail(combine(std::move(problems), "the job"));
+  if (!problems.empty())
+    return fail(combine(std::move(problems), job.file.empty() ? "the job" : job.file));
   return filter;
 }
 
@@ -308,7 +308,9 @@ std::optional<double> Filter::quota(const market::Offer& offer) const {
 
 std::string offer_text(const market::Offer& offer) {
   std::string text;
-  if (offer.accelerator != nullptr) {
+  if (offer.accelerator != nullptr && !(offer.count > 0)) {
+    text = offer.accelerator->id;
+  } else if (offer.accelerator != nullptr) {
     text = offer.count < 1
                ? fmt::format("{} of a {}", significant(offer.count, 3), offer.accelerator->id)
                : fmt::format("{}x {}", significant(offer.count, 4), offer.accelerator->id);

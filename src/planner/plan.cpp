@@ -372,11 +372,6 @@ class Planner {
   std::vector<Chosen> chosen_;
 };
 
-Error at(Error error, std::string pointer) {
-  if (error.where.empty()) error.where.pointer = std::move(pointer);
-  return error;
-}
-
 }  // namespace
 
 std::string_view reason_name(Reason reason) { return kReasons[static_cast<std::size_t>(reason)]; }
@@ -443,11 +438,16 @@ Result<PlanResult> plan(const Job& job, const market::Catalogue& catalogue,
     if (found) {
       named.push_back({*std::move(found), job.models[i].quality});
     } else {
-      problems.push_back(at(found.error(), job.models.size() == 1 ? std::string("/model")
-                                                                  : fmt::format("/model/{}", i)));
+      problems.push_back(found.error());
+      // A file of the user's has places of its own; a name stands in the job.
+      if (problems.back().where.empty()) {
+        problems.back().where =
+            where_in(job, job.models.size() == 1 ? "/model" : fmt::format("/model/{}", i));
+      }
     }
   }
-  if (!problems.empty()) return fail(combine(std::move(problems), "the job"));
+  if (!problems.empty())
+    return fail(combine(std::move(problems), job.file.empty() ? "the job" : job.file));
   return plan_on(job, market_of(catalogue), std::move(named), options);
 }
 

@@ -546,6 +546,8 @@ TEST(Plan, UnknownNamesInWhereAreErrorsWithTheNearest) {
   const Error provider = error("where: {providers: [acne]}\n");
   EXPECT_NE(provider.hint.find("acme"), std::string::npos);
   EXPECT_EQ(provider.where.pointer, "/where/providers/0");
+  EXPECT_EQ(provider.where.file, "job.yaml");
+  EXPECT_EQ(provider.where.line, 5u);
   EXPECT_EQ(error("where: {gpus: [h100-smx-80gb]}\n").where.pointer, "/where/gpus/0");
   EXPECT_EQ(error("where: {gpus: [\"8..4\"]}\n").where.pointer, "/where/gpus/0");
   EXPECT_EQ(error("where: {sold_out: [{provider: nobody}]}\n").where.pointer,
