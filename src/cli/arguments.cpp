@@ -64,6 +64,9 @@ Error unknown_argument(const std::string& word, const app::Verb& verb) {
   if (word.starts_with("-") && word.size() > 1) {
     const std::string flag = word.substr(0, word.find('='));
     const std::vector<std::string> known = flags_of(verb);
+    if (flag.size() < word.size() && std::find(known.begin(), known.end(), flag) != known.end()) {
+      return usage(fmt::format("option {} takes no value", quoted(flag)), flag, help_command(verb));
+    }
     std::vector<std::string_view> views(known.begin(), known.end());
     std::string hint = did_you_mean(flag, views);
     if (hint.empty()) hint = help_command(verb);
@@ -143,7 +146,7 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     const std::string word = words.empty() ? "" : words.front();
     return fail(usage(
         word.empty() ? "no command" : fmt::format("option {} before the command", quoted(word)),
-        word, "portolan COMMAND [options]; portolan --help lists the commands"));
+        word, "options follow the command: portolan COMMAND [options]"));
   }
   out.verb = app::find_verb(words.front());
   if (out.verb == nullptr) {
@@ -180,10 +183,19 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     const std::string name = what.substr(0, what.find(':'));
     return fail(
         usage(fmt::format("option {} needs a value", quoted(name)), name, help_command(*out.verb)));
+  } catch (const CLI::ConversionError&) {
+    // Everything but a flag is read as text, so it is a flag that was given a value.
+    for (const std::string& word : words) {
+      if (word.starts_with("--") && word.find('=') != std::string::npos) {
+        return fail(unknown_argument(word, *out.verb));
+      }
+    }
+    return fail(usage("a flag was given a value", {}, help_command(*out.verb)));
   } catch (const CLI::ParseError& e) {
     return fail(usage(printable(to_lower(e.what())), {}, help_command(*out.verb)));
   }
-  const std::vector<std::string> extra = parser.remaining();
+  std::vector<std::string> extra = parser.remaining();
+  std::erase(extra, "--");
   if (!extra.empty()) return fail(unknown_argument(extra.front(), *out.verb));
 
   out.request = io::Value(io::Value::Object{});

@@ -1,12 +1,19 @@
 // Texts made from the option registry: help, completion scripts, man page, reference.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "app/registry.hpp"
 
 namespace portolan::cli {
+
+/// Commands that print a text instead of answering a question.
+struct Extra {
+  std::string_view name, arguments, help;
+};
+std::span<const Extra> extras();
 
 std::string first_screen();                               // twelve lines, without arguments
 std::string overview();                                   // --help

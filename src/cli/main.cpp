@@ -2,17 +2,21 @@
 // codes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/execute.hpp"
+#include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "base/units_text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/documents.hpp"
 #include "cli/terminal.hpp"
@@ -20,6 +24,7 @@
 #include "render/format.hpp"
 #include "render/plot.hpp"
 #include "render/value_of.hpp"
+#include "render/words.hpp"
 
 namespace portolan::cli {
 namespace {
@@ -59,92 +64,98 @@ Error as_typed(Error error, const app::Verb& verb) {
   };
   rename(error);
   for (Error& e : error.also) rename(e);
-  if (!error.also.empty()) return combine(std::move(error.also), "the command line");
+  const bool typed = std::any_of(error.also.begin(), error.also.end(),
+                                 [](const Error& e) { return !e.where.argument.empty(); });
+  if (typed) return combine(std::move(error.also), "the arguments");
   return error;
 }
 
-Result<int> version(const std::vector<std::string>& words) {
-  if (!wants_json(words)) {
-    PORTOLAN_DO(print(fmt::format("portolan {}\n", kVersion)));
-    return 0;
-  }
+#if defined(__clang__)
+constexpr std::string_view kCompiler = __VERSION__;  // names itself
+#else
+constexpr std::string_view kCompiler = "g++ " __VERSION__;
+#endif
+
+Error usage(std::string message, std::string argument, std::string hint) {
+  Error error{.code = ErrorCode::kUsage,
+              .message = std::move(message),
+              .where = {},
+              .why = {},
+              .hint = std::move(hint),
+              .also = {}};
+  error.where.argument = std::move(argument);
+  return error;
+}
+
+Result<std::string> version_text(bool json) {
+  if (!json) return fmt::format("portolan {}\n", kVersion);
   const app::Context context = PORTOLAN_TRY(app::Context::open({}));
   io::Value out{io::Value::Object{}};
   out.set("version", kVersion);
   out.set("commit",
           std::string_view(PORTOLAN_COMMIT).empty() ? io::Value() : io::Value(PORTOLAN_COMMIT));
-  out.set("compiler", fmt::format("g++ or compatible {}", __VERSION__));
+  out.set("compiler", kCompiler);
   out.set("build_type", PORTOLAN_BUILD_TYPE);
   out.set("catalogue_date", context.catalogue().date().text());
   out.set("schema_version", render::kSchemaVersion);
-  PORTOLAN_DO(
-      print(io::write_json(out, stdout_is_terminal()) + (stdout_is_terminal() ? "" : "\n")));
-  return 0;
+  const bool indented = stdout_is_terminal();
+  return io::write_json(out, indented) + (indented ? "" : "\n");
 }
 
-Result<int> help(const std::vector<std::string>& words) {
-  if (words.size() < 2) {
-    PORTOLAN_DO(print(overview()));
-    return 0;
+Result<std::string> help_text(const std::string& topic) {
+  if (topic.empty()) return overview();
+  if (const app::Verb* verb = app::find_verb(topic)) return verb_help(*verb, true);
+  for (const Extra& extra : extras()) {
+    if (topic != extra.name) continue;
+    return fmt::format("usage: portolan {} {}\n\n{}\n", extra.name, extra.arguments, extra.help);
   }
-  const std::string& topic = words[1];
-  if (const app::Verb* verb = app::find_verb(topic)) {
-    PORTOLAN_DO(print(verb_help(*verb, true)));
-    return 0;
-  }
-  const std::string_view text = app::help_topic(topic);
-  if (text.empty()) {
-    std::vector<std::string_view> names(app::help_topics().begin(), app::help_topics().end());
-    for (const app::Verb& verb : app::verbs()) names.push_back(verb.name);
-    std::string hint = did_you_mean(topic, names);
-    return fail(ErrorCode::kUsage, fmt::format("no help on {}", quoted(topic)),
-                hint.empty() ? "portolan --help" : hint);
-  }
-  PORTOLAN_DO(print(text));
-  return 0;
+  if (const std::string_view text = app::help_topic(topic); !text.empty()) return std::string(text);
+  std::vector<std::string_view> names(app::help_topics().begin(), app::help_topics().end());
+  for (const app::Verb& verb : app::verbs()) names.push_back(verb.name);
+  const std::string hint = did_you_mean(topic, names);
+  return fail(usage("no help on " + quoted(topic), topic, hint.empty() ? "portolan --help" : hint));
 }
 
-/// help, completion, man, schema, reference, --version: texts that need no request. -1 when the
-/// words are none of them.
-Result<int> document(const std::vector<std::string>& words) {
+Result<std::string> schema_text(const std::string& verb) {
+  const io::Value schema = render::schema(verb);
+  if (!schema.is_null()) return io::write_json(schema, true);
+  std::vector<std::string_view> names;
+  for (const app::Verb& known : app::verbs()) names.push_back(known.name);
+  const std::string hint = did_you_mean(verb, names);
+  return fail(usage(verb.empty() ? "COMMAND is missing" : "no schema for " + quoted(verb), verb,
+                    hint.empty() ? "one of: " + render::joined(names, ", ") : hint));
+}
+
+Result<std::string> completion_text(const std::string& shell) {
+  std::string text = completion(shell);
+  if (!text.empty()) return text;
+  return fail(usage(shell.empty() ? "SHELL is missing" : "no completion for " + quoted(shell),
+                    shell, "one of: bash, zsh, fish"));
+}
+
+/// The texts that need no request: help, completion, man, schema, reference, --version. nullopt
+/// when the words ask for none of them.
+std::optional<Result<std::string>> document(const std::vector<std::string>& words) {
   const std::string& first = words.front();
-  if (first == "--version" || first == "version") return version(words);
-  if (first == "--help" || first == "-h") {
-    PORTOLAN_DO(print(overview()));
-    return 0;
+  const bool versions = first == "--version" || first == "version";
+  const bool takes_one = first == "help" || first == "completion" || first == "schema";
+  const bool known = versions || takes_one || first == "man" || first == "reference" ||
+                     first == "--help" || first == "-h";
+  if (!known) return std::nullopt;
+  if (versions) return version_text(wants_json(words));
+  if (words.size() > 1 && (words[1] == "--help" || words[1] == "-h")) return help_text(first);
+  const std::size_t most = takes_one ? 2 : 1;
+  if (words.size() > most) {
+    return fail(
+        usage("unexpected argument " + quoted(words[most]), words[most], "portolan help " + first));
   }
-  if (first == "help") return help(words);
-  if (first == "completion") {
-    const std::string text = completion(words.size() > 1 ? words[1] : "");
-    if (text.empty())
-      return fail(ErrorCode::kUsage, "completion needs a shell",
-                  "portolan completion bash, zsh or fish");
-    PORTOLAN_DO(print(text));
-    return 0;
-  }
-  if (first == "man") {
-    PORTOLAN_DO(print(man_page(kVersion)));
-    return 0;
-  }
-  if (first == "reference") {
-    PORTOLAN_DO(print(reference()));
-    return 0;
-  }
-  if (first == "schema") {
-    const io::Value schema = words.size() > 1 ? render::schema(words[1]) : io::Value();
-    if (schema.is_null()) {
-      std::string names;
-      for (const app::Verb& verb : app::verbs())
-        names += (names.empty() ? "" : ", ") + std::string(verb.name);
-      return fail(ErrorCode::kUsage,
-                  words.size() > 1 ? fmt::format("no schema for {}", quoted(words[1]))
-                                   : std::string("schema needs a command"),
-                  "one of: " + names);
-    }
-    PORTOLAN_DO(print(io::write_json(schema, true)));
-    return 0;
-  }
-  return -1;
+  const std::string argument = words.size() > 1 ? words[1] : "";
+  if (first == "help") return help_text(argument);
+  if (first == "schema") return schema_text(argument);
+  if (first == "completion") return completion_text(argument);
+  if (first == "man") return man_page(kVersion);
+  if (first == "reference") return reference();
+  return overview();
 }
 
 /// Takes a key out of the request: it is the face's business, not the verb's.
@@ -158,21 +169,9 @@ io::Value take(io::Value& request, std::string_view key) {
   return taken;
 }
 
-Result<int> run(const std::vector<std::string>& words) {
-  if (words.empty()) {
-    PORTOLAN_DO(print(first_screen()));
-    return 0;
-  }
-  const int done = PORTOLAN_TRY(document(words));
-  if (done >= 0) return done;
-  Arguments arguments = PORTOLAN_TRY(parse_arguments(words));
-  if (arguments.help) {
-    PORTOLAN_DO(print(verb_help(*arguments.verb, arguments.full_help)));
-    return 0;
-  }
-  const Common& common = arguments.common;
+render::Options options_of(const Common& common, render::Format format) {
   render::Options options;
-  options.format = PORTOLAN_TRY(render::parse_format(common.output));
+  options.format = format;
   options.style = terminal_style(common);
   options.fields = common.fields;
   options.explain = common.explain;
@@ -180,36 +179,71 @@ Result<int> run(const std::vector<std::string>& words) {
   options.timing = !common.no_timing;
   options.csv_raw = common.csv_raw;
   options.indent_json = stdout_is_terminal();
+  return options;
+}
+
+Result<void> write_chart(const app::Answer& answer, const std::string& path, bool force) {
+  const auto* planned = std::get_if<app::PlanAnswer>(&answer);
+  if (planned == nullptr) return {};
+  std::string x, y;
+  const auto points = render::plot_points(planned->result, &x, &y);
+  return write_file(path, render::svg_plot(points, "Cost and latency of the plans", x, y), force);
+}
+
+/// The answer to a verb: printed, with its warnings and what is wrong with it on standard error.
+Result<int> answer(Arguments arguments, bool json_errors) {
+  const Common& common = arguments.common;
+  const render::Options options =
+      options_of(common, PORTOLAN_TRY(render::parse_format(common.output)));
   const io::Value svg = take(arguments.request, "svg");
   const bool force = !take(arguments.request, "force").is_null();
+  const Seconds start = monotonic_now();
+  const auto log = [&](std::string_view what) {
+    if (!common.verbose) return;
+    fmt::print(stderr, "portolan: {} after {}\n", what, duration_text(monotonic_now() - start, 3));
+  };
 
   const app::Context context = PORTOLAN_TRY(app::Context::open(
       {.catalogue = common.catalogue, .as_of = common.as_of, .threads = common.threads}));
+  log(fmt::format("catalogue of {}, {} offers, {} models open", context.catalogue().date().text(),
+                  context.catalogue().offers().size(), context.models().ids().size()));
   auto executed = app::execute(arguments.verb->name, arguments.request, context);
   if (!executed) return fail(as_typed(std::move(executed).error(), *arguments.verb));
-  const app::Answer& answer = *executed;
+  log("answered");
   if (common.fields.size() == 1 && common.fields.front() == "help") {
-    PORTOLAN_DO(print(render::field_names(answer)));
+    PORTOLAN_DO(print(render::field_names(*executed)));
     return 0;
   }
-  const std::string text = PORTOLAN_TRY(render::format_answer(answer, options));
-  if (svg.is_string()) {
-    if (const auto* planned = std::get_if<app::PlanAnswer>(&answer)) {
-      std::string x, y;
-      const auto points = render::plot_points(planned->result, &x, &y);
-      PORTOLAN_DO(write_file(
-          svg.string(), render::svg_plot(points, "Cost and latency of the plans", x, y), force));
+  const std::string text = PORTOLAN_TRY(render::format_answer(*executed, options));
+  if (svg.is_string()) PORTOLAN_DO(write_chart(*executed, svg.string(), force));
+  PORTOLAN_DO(print(text));
+  log("printed");
+  if (!common.quiet) {
+    for (const std::string& warning : app::envelope(*executed).warnings) {
+      fmt::print(stderr, "warning: {}\n", printable(warning));
     }
   }
-  PORTOLAN_DO(print(text));
-  if (!common.quiet) {
-    for (const std::string& warning : app::envelope(answer).warnings)
-      fmt::print(stderr, "warning: {}\n", printable(warning));
-  }
   // The answer stands, and what is wrong with it is said: no plan, a threshold exceeded.
-  if (const std::optional<Error> wrong = app::verdict(answer))
-    return report(*wrong, wants_json(words));
+  if (const auto wrong = app::verdict(*executed)) return report(*wrong, json_errors);
   return 0;
+}
+
+Result<int> run(const std::vector<std::string>& words, bool json_errors) {
+  if (words.empty()) {
+    PORTOLAN_DO(print(first_screen()));
+    return 0;
+  }
+  if (const auto text = document(words)) {
+    if (!*text) return fail(text->error());
+    PORTOLAN_DO(print(**text));
+    return 0;
+  }
+  Arguments arguments = PORTOLAN_TRY(parse_arguments(words));
+  if (arguments.help) {
+    PORTOLAN_DO(print(verb_help(*arguments.verb, arguments.full_help)));
+    return 0;
+  }
+  return answer(std::move(arguments), json_errors);
 }
 
 }  // namespace
@@ -220,7 +254,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const bool json = cli::wants_json(words);
   try {
-    const Result<int> result = cli::run(words);
+    const Result<int> result = cli::run(words, json);
     return result ? *result : cli::report(result.error(), json);
   } catch (const std::bad_alloc&) {
     return cli::report({.code = ErrorCode::kInternal,

@@ -97,7 +97,7 @@ Result<Resolved> Accelerators::resolve(std::string_view name, std::string_view p
   const std::vector<std::string_view> known = names();
   std::string hint = did_you_mean(normal, known);
   if (hint.empty()) hint = "portolan gpus lists the accelerators the catalogue knows";
-  return fail(ErrorCode::kNotFound, "no accelerator is named " + quoted(name), std::move(hint));
+  return fail(ErrorCode::kNotFound, "unknown accelerator " + quoted(name), std::move(hint));
 }
 
 std::vector<const Accelerator*> Accelerators::matching(std::string_view name) const {
