@@ -159,6 +159,30 @@ TEST(Plan, PeakAndSpareSizeTheBillAndMeanIsShown) {
   EXPECT_LT(*curve.plans[0].usd_per_month_scaled, curve.plans[0].usd_per_month);
 }
 
+// Every time f times as long is the same system on a slower clock: targets of 1/f, f times the
+// load.
+TEST(Plan, TheIntervalIsThePlanOfASlowerMachine) {
+  World world;
+  world.add("acme", "one", parts::h100(), 1, "3");
+  const auto plan = [&](double rate, double ttft, double tpot) {
+    return world.plan(
+        job_of("job: serve\nmodel: m\ntraffic: {requests_per_second: " + std::to_string(rate) +
+               ", input_tokens: 1000, output_tokens: 300}\nslo: {ttft_p95: " +
+               std::to_string(ttft) + "ms, tpot_p95: " + std::to_string(tpot) + "ms}\n"),
+        parts::llama_8b());
+  };
+  const PlanResult result = plan(200, 300, 14);
+  ASSERT_EQ(result.plans.size(), 1u);
+  const Plan& expected = result.plans[0];
+  const cost::ErrorBand band = parts::machine(parts::h100()).band;
+  const auto instances = [&](double f) {
+    return static_cast<double>(plan(200 * f, 300 / f, 14 / f).plans.at(0).nodes);
+  };
+  EXPECT_NEAR(expected.interval.high / 3, instances(band.high), 1e-9);
+  EXPECT_NEAR(expected.interval.low / 3, instances(band.low), 1e-9);
+  EXPECT_LT(expected.interval.low, expected.interval.high);
+}
+
 TEST(Plan, OffersThatDifferByPlaceAloneAreOneRow) {
   World world;
   world.add("acme", "one", parts::h100(), 1, "3", "us-east");
@@ -405,7 +429,7 @@ TEST(Plan, BatchBuysWholeQuantaAndMeetsTheDeadline) {
       20);
 }
 
-TEST(Plan, TrainingTakesTheFewestNodesThatMeetTheDeadline) {
+TEST(Plan, TrainingTakesTheCheapestNodesThatMeetTheDeadline) {
   World world;
   world.add("acme", "eight", parts::h100(), 8, "24");
   world.network(50e9);
@@ -427,6 +451,14 @@ TEST(Plan, TrainingTakesTheFewestNodesThatMeetTheDeadline) {
   EXPECT_GE(plan.usd_total->raw(), slow.plans[0].usd_total->raw() * 0.999);
   EXPECT_GT(*plan.mfu, 0.2);
   EXPECT_LT(*plan.mfu, 0.8);
+  // No smaller number of nodes is in time and cheaper.
+  for (std::int64_t most = 1; most < plan.nodes; ++most) {
+    const PlanResult fewer = world.plan(
+        train(deadline + "where: {max_nodes: " + std::to_string(most) + "}\n"), parts::llama_8b());
+    if (fewer.feasible()) {
+      EXPECT_GE(fewer.plans[0].usd_total->raw(), plan.usd_total->raw()) << most << " nodes";
+    }
+  }
   // Failed and ablation runs multiply the bill, not the time (R31).
   const PlanResult runs = world.plan(train("runs: 3\n"), parts::llama_8b());
   EXPECT_NEAR(runs.plans[0].usd_total->raw(), 3 * slow.plans[0].usd_total->raw(), 1e-6);
