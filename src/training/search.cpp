@@ -16,12 +16,16 @@ auto fields(const Strategy& s) {
                     static_cast<int>(s.recompute));
 }
 
+/// Increasing.
 std::vector<int> divisors(std::int64_t n) {
-  std::vector<int> result;
-  for (std::int64_t i = 1; i <= n && i <= std::numeric_limits<int>::max(); ++i) {
-    if (n % i == 0) result.push_back(static_cast<int>(i));
+  std::vector<int> small, large;
+  for (std::int64_t i = 1; i * i <= n; ++i) {
+    if (n % i != 0) continue;
+    small.push_back(static_cast<int>(i));
+    if (i * i != n) large.push_back(static_cast<int>(n / i));
   }
-  return result;
+  small.insert(small.end(), large.rbegin(), large.rend());
+  return small;
 }
 
 class Searcher {

@@ -6,8 +6,9 @@ const Stack& fused_stack() {
   static constexpr Stack kStack{
       .name = "fused",
       .source =
-          "first values, no fit: overlap of bucketed gradients in Megatron-Core and FSDP2; context "
-          "and buffers of training.md §5.4",
+          "set from public Megatron-Bridge 25.09-26.08, NeMo 24.07 and MLPerf 4.0-5.1 steps; "
+          "context "
+          "and buffers estimated",
       .date = "2026-11-22",
       .product_share = 0.80,
       .low_precision_share = 0.95,
