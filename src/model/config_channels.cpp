@@ -43,9 +43,8 @@ Channel dense_mlp(ConfigReader& config, const TextModel& model) {
   if (config.flag({"block_auto_adjust_ff_dim"}).value_or(false)) {
     const double factor = config.number({"block_ffn_dim_multiplier"}).value_or(1.0);
     const std::int64_t multiple = config.dimension({"block_multiple_of"}).value_or(256);
-    const double width =
-        static_cast<double>(config.dimension({"block_ff_dim"}).value_or(channel.width) * 2 / 3) *
-        factor;
+    const std::int64_t thirds = 2 * config.dimension({"block_ff_dim"}).value_or(channel.width) / 3;
+    const double width = static_cast<double>(thirds) * factor;
     if (width >= 1.0 && width < static_cast<double>(kWidest)) {
       channel.width = (static_cast<std::int64_t>(width) + multiple - 1) / multiple * multiple;
     }

@@ -67,7 +67,6 @@ void ConfigReader::problem(std::string_view key, std::string message, std::strin
 
 std::optional<std::int64_t> ConfigReader::whole(const io::Value& value, std::string_view key,
                                                 std::int64_t least, std::int64_t most) {
-  double number = 0;
   if (value.is_array() && !value.array().empty() && !value.array()[0].is_array()) {
     const io::Value::Array& items = value.array();
     for (const io::Value& item : items) {
@@ -82,9 +81,8 @@ std::optional<std::int64_t> ConfigReader::whole(const io::Value& value, std::str
   if (value.is_integer()) {
     const std::int64_t integer = value.integer();
     if (integer >= least && integer <= most) return integer;
-    number = static_cast<double>(integer);
   } else if (value.is_number()) {
-    number = value.number();
+    const double number = value.number();
     if (number == std::floor(number) && number >= static_cast<double>(least) &&
         number <= static_cast<double>(most)) {
       return static_cast<std::int64_t>(number);
