@@ -31,7 +31,9 @@ enum class LinearKind : std::uint8_t { kGatedDelta, kLightning, kKimiDelta };
 
 /// One architecture. Fields of the config win over everything here.
 struct Traits {
-  std::string_view types = "";  // model_type values, separated by spaces
+  // g++ 12 warns about omitted members without an initialiser, even an empty one.
+  // NOLINTBEGIN(readability-redundant-member-init)
+  std::string_view types = {};  // model_type values, separated by spaces
   std::string_view classes =
       {};  // stems of `architectures` entries, for configs whose model_type is missing or unknown
   bool gated = true;
@@ -41,10 +43,10 @@ struct Traits {
   bool qkv_bias = false, out_bias = false, mlp_bias = false;
   bool attention_bias_covers_out =
       true;                            // attention_bias: true gives the output projection one, too
-  std::string_view all_bias_key = "";  // a flag that switches the biases of all linear layers
-  std::string_view attention_bias_key = "";  // a flag that switches those of attention
+  std::string_view all_bias_key = {};  // a flag that switches the biases of all linear layers
+  std::string_view attention_bias_key = {};  // a flag that switches those of attention
   QkNorm qk_norm = QkNorm::kNone;
-  std::string_view qk_norm_key = "";  // a flag that switches them
+  std::string_view qk_norm_key = {};  // a flag that switches them
   bool qk_norm_default = true;        // when that flag is absent
   bool tied = false;
   WindowRule window = WindowRule::kNever;
@@ -73,8 +75,9 @@ struct Traits {
   bool parallel_mamba = false;  // attention and Mamba-2 heads side by side (Falcon-H1)
   int width_divisor = 1;  // intermediate_size counts gate and up together (Qwen 1, RecurrentGemma)
   /// Class defaults that published configs omit: "key=value key=value".
-  std::string_view defaults = "";
-  std::string_view note = "";  // what this reading leaves out, for the user
+  std::string_view defaults = {};
+  std::string_view note = {};  // what this reading leaves out, for the user
+  // NOLINTEND(readability-redundant-member-init)
 };
 
 /// The row of a model_type or, failing that, of an architecture class; nullptr when neither is
