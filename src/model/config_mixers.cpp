@@ -105,6 +105,11 @@ std::int64_t window_of(ConfigReader& config) {
 Mixer window_attention(ConfigReader& config, const TextModel& model) {
   Mixer mixer = attention(config, model);
   mixer.window = window_of(config);
+  if (model.traits.head_gate && !config.has("num_sliding_attention_heads") &&
+      !config.has("attention_other_setting")) {
+    model.notes.emplace_back(
+        "the config states no heads for sliding layers: they count as many as the full ones");
+  }
   mixer.heads = config
                     .dimension({"swa_num_attention_heads", "num_sliding_attention_heads",
                                 "attention_other_setting.num_attention_heads"})

@@ -34,8 +34,8 @@ struct Traits {
   // g++ 12 warns about omitted members without an initialiser, even an empty one.
   // NOLINTBEGIN(readability-redundant-member-init)
   std::string_view types = {};  // model_type values, separated by spaces
-  std::string_view classes =
-      {};  // stems of `architectures` entries, for configs whose model_type is missing or unknown
+  /// Stems of `architectures` entries, for configs whose model_type is missing or unknown.
+  std::string_view classes = {};
   bool gated = true;
   NormKind norm = NormKind::kRms;
   int norms = 2;  // of the hidden width, per layer
