@@ -1,4 +1,5 @@
-// Speed of the strategy search. items_per_second of Exhaustive counts strategies given time and memory on one core.
+// Speed of the strategy search. items_per_second of Exhaustive counts strategies given time and
+// memory on one core.
 #include <benchmark/benchmark.h>
 
 #include "tests/training/parts.hpp"
