@@ -1,4 +1,5 @@
-// What every verb returns: its result beside the assumptions, sources, warnings and derivations that a reader needs to judge it.
+// What every verb returns: its result beside the assumptions, sources, warnings and derivations
+// that a reader needs to judge it.
 #pragma once
 
 #include <optional>
@@ -13,11 +14,11 @@ namespace portolan::app {
 
 /// A value the answer rests on that the user may change: `flag` says how.
 struct Assumption {
-  std::string key;      // with the unit in it: "price_usd_per_accelerator_hour"
+  std::string key;  // with the unit in it: "price_usd_per_accelerator_hour"
   io::Value value;
-  std::string origin;   // "default", "flag", "job", "derived"
-  std::string flag;     // "--price"
-  std::string source;   // where a default comes from
+  std::string origin;  // "default", "flag", "job", "derived"
+  std::string flag;    // "--price"
+  std::string source;  // where a default comes from
 };
 
 /// Who said something, and when; figures refer to it by id.
@@ -28,13 +29,14 @@ struct Source {
 /// Everything of an answer but its result.
 struct Envelope {
   std::string command;
-  io::Value request;                      // normalised: defaults filled in
+  io::Value request;  // normalised: defaults filled in
   std::optional<Date> catalogue_date, oldest_price_date;
   std::vector<Assumption> assumptions;
   std::vector<Source> sources;
   std::vector<std::string> warnings;
-  std::vector<Derivation> derivations;    // only with --explain
-  void assume(std::string key, io::Value value, std::string origin, std::string flag, std::string source = {});
+  std::vector<Derivation> derivations;  // only with --explain
+  void assume(std::string key, io::Value value, std::string origin, std::string flag,
+              std::string source = {});
   void cite(std::string id, std::string what, std::string reference, std::string date);
 };
 

@@ -1,4 +1,5 @@
-// `validate article`: every golden value of the reference article recomputed by the engine, and the errata E1–E13.
+// `validate article`: every golden value of the reference article recomputed by the engine, and the
+// errata E1–E13.
 #pragma once
 
 #include <optional>
@@ -10,14 +11,15 @@
 
 namespace portolan::app {
 
-/// One golden value: what the engine computes, what is expected, within which relative tolerance and why.
+/// One golden value: what the engine computes, what is expected, within which relative tolerance
+/// and why.
 struct Golden {
-  std::string id;          // "G6.1"
-  std::string requirement; // "R6"
-  std::string what;        // "2 · 1,024 · 175e9"
+  std::string id;           // "G6.1"
+  std::string requirement;  // "R6"
+  std::string what;         // "2 · 1,024 · 175e9"
   double computed = 0, expected = 0;
-  double tolerance = 1e-9; // relative
-  std::string unit, reason, command;  // a command that prints it
+  double tolerance = 1e-9;                 // relative
+  std::string unit, reason, command;       // a command that prints it
   [[nodiscard]] double deviation() const;  // relative, signed
   [[nodiscard]] bool passes() const;
 };
@@ -28,8 +30,15 @@ struct Erratum {
   std::vector<std::string> goldens;
 };
 
-struct ArticleResult { std::vector<Golden> goldens; std::vector<Erratum> errata; std::size_t failed = 0; };
-struct ArticleAnswer { ArticleResult result; Envelope envelope; };
+struct ArticleResult {
+  std::vector<Golden> goldens;
+  std::vector<Erratum> errata;
+  std::size_t failed = 0;
+};
+struct ArticleAnswer {
+  ArticleResult result;
+  Envelope envelope;
+};
 Result<ArticleAnswer> article(const Context& context);
 
 /// The errata's prose with the figures of `goldens` put in.

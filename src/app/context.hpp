@@ -1,4 +1,5 @@
-// What a verb works on: the catalogue snapshot and the model library, opened once per process or request.
+// What a verb works on: the catalogue snapshot and the model library, opened once per process or
+// request.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,7 @@ namespace portolan::app {
 struct ContextOptions {
   std::optional<std::string> catalogue;  // file or folder instead of the embedded snapshot
   std::optional<Date> as_of;
-  unsigned threads = 0;                  // 0 = hardware
+  unsigned threads = 0;  // 0 = hardware
 };
 
 /// Immutable; safe to share between threads.
@@ -25,7 +26,8 @@ class Context {
   [[nodiscard]] const market::Catalogue& catalogue() const { return *catalogue_; }
   [[nodiscard]] const model::Library& models() const { return *models_; }
   [[nodiscard]] unsigned threads() const { return threads_; }
-  /// The day prices are judged on: the catalogue's own date (or --as-of), never the clock's, so that answers repeat.
+  /// The day prices are judged on: the catalogue's own date (or --as-of), never the clock's, so
+  /// that answers repeat.
   [[nodiscard]] Date today() const;
 
  private:

@@ -17,9 +17,10 @@ namespace portolan::app {
 namespace {
 
 constexpr std::int64_t kLargestListed = 16;  // `fits` lists what one would rent for one replica
-constexpr double kArticleTokens = 1024;  // R5, R6: the reference article's prompt
+constexpr double kArticleTokens = 1024;      // R5, R6: the reference article's prompt
 
-/// One accelerator's node as its maker connects it, when no offer says otherwise: at most 8 in a node.
+/// One accelerator's node as its maker connects it, when no offer says otherwise: at most 8 in a
+/// node.
 hardware::Node reference_node(const hardware::Accelerator& accelerator, std::int64_t count) {
   const std::int64_t in_node =
       std::min<std::int64_t>(count, accelerator.link_domain > 8 ? accelerator.link_domain : 8);
@@ -38,7 +39,8 @@ struct Priced {
   const market::Offer* offer = nullptr;
 };
 
-/// The cheapest accepted on-demand accelerator-hour among machines that hold at least `count` accelerators (8 at most), else of any size.
+/// The cheapest accepted on-demand accelerator-hour among machines that hold at least `count`
+/// accelerators (8 at most), else of any size.
 Priced cheapest_accelerator_hour(const market::Catalogue& catalogue,
                                  const hardware::Accelerator& accelerator, std::int64_t count) {
   const market::Offer* best = nullptr;
@@ -58,9 +60,10 @@ Priced cheapest_accelerator_hour(const market::Catalogue& catalogue,
     }
   }
   if (best == nullptr) return {};
-  return {best->usd_per_accelerator_hour()->per_hour(),
-          fmt::format("cheapest on-demand offer: {} {} {}", best->provider, best->sku, best->region),
-          best};
+  return {
+      best->usd_per_accelerator_hour()->per_hour(),
+      fmt::format("cheapest on-demand offer: {} {} {}", best->provider, best->sku, best->region),
+      best};
 }
 
 /// contract.md: 4 bytes per element for fp32 weights, 2 for any other.
@@ -68,10 +71,11 @@ std::string default_kv_dtype(model::Format weights) {
   return weights == model::Format::kFp32 ? "fp32" : "bf16";
 }
 
-/// Layouts `estimate` considers when it looks for the smallest number of accelerators: tensor parallel inside the node, pipeline beyond.
-cost::Deployment layout_of(std::int64_t accelerators, std::int64_t node, const EstimateResult& result,
-                           const std::optional<std::string>& dtype, model::Format format,
-                           double kv_bytes) {
+/// Layouts `estimate` considers when it looks for the smallest number of accelerators: tensor
+/// parallel inside the node, pipeline beyond.
+cost::Deployment layout_of(std::int64_t accelerators, std::int64_t node,
+                           const EstimateResult& result, const std::optional<std::string>& dtype,
+                           model::Format format, double kv_bytes) {
   cost::Deployment deployment;
   deployment.tp = static_cast<int>(std::min(accelerators, node));
   deployment.pp = static_cast<int>(accelerators / deployment.tp);
@@ -88,9 +92,11 @@ struct Setting {
   cost::MemoryLimits limits;
 };
 
-/// Fewest accelerators (a power of two up to 1,024) that hold weights, activations and `batch` sequences of `context` tokens.
-std::int64_t minimum_accelerators(const EstimateResult& result, const hardware::Accelerator& accelerator,
-                                  const Setting& setting, Bytes* per_accelerator) {
+/// Fewest accelerators (a power of two up to 1,024) that hold weights, activations and `batch`
+/// sequences of `context` tokens.
+std::int64_t minimum_accelerators(const EstimateResult& result,
+                                  const hardware::Accelerator& accelerator, const Setting& setting,
+                                  Bytes* per_accelerator) {
   const std::int64_t layers = std::max<std::int64_t>(1, result.model.architecture.layer_count());
   for (std::int64_t n = 1; n <= 1024; n *= 2) {
     const hardware::Node node = reference_node(accelerator, n);
@@ -107,7 +113,8 @@ std::int64_t minimum_accelerators(const EstimateResult& result, const hardware::
     const cost::MemoryLayout layout =
         cost::memory_layout(result.model.architecture, *machine, deployment, setting.limits);
     const Bytes sequences =
-        cost::sequence_bytes(result.model.architecture, deployment, result.context_tokens) * result.batch;
+        cost::sequence_bytes(result.model.architecture, deployment, result.context_tokens) *
+        result.batch;
     if (layout.fixed() + sequences <= layout.capacity) {
       if (per_accelerator != nullptr) *per_accelerator = layout.fixed() + sequences;
       return n;
@@ -121,22 +128,27 @@ void fill_fits(EstimateResult& result, const Context& context, const Setting& se
     if (accelerator.is_cpu || accelerator.announced || !accelerator.planned) continue;
     FittingAccelerator row;
     row.accelerator = &accelerator;
-    row.accelerators = minimum_accelerators(result, accelerator, setting, &row.memory_per_accelerator);
+    row.accelerators =
+        minimum_accelerators(result, accelerator, setting, &row.memory_per_accelerator);
     if (row.accelerators == 0 || row.accelerators > kLargestListed) continue;
-    const Priced price = cheapest_accelerator_hour(context.catalogue(), accelerator, row.accelerators);
+    const Priced price =
+        cheapest_accelerator_hour(context.catalogue(), accelerator, row.accelerators);
     if (price.offer != nullptr) {
-      // Instances are rented whole: a machine with more accelerators than needed costs its full price.
+      // Instances are rented whole: a machine with more accelerators than needed costs its full
+      // price.
       const double per_instance = price.offer->count;
       const auto instances = static_cast<std::int64_t>(
           std::ceil(static_cast<double>(row.accelerators) / per_instance - 1e-9));
-      row.usd_per_hour = checked_multiply(*price.offer->usd_per_hour, std::max<std::int64_t>(1, instances));
+      row.usd_per_hour =
+          checked_multiply(*price.offer->usd_per_hour, std::max<std::int64_t>(1, instances));
       row.provider = price.offer->provider;
     }
     result.fits.push_back(row);
   }
   std::sort(result.fits.begin(), result.fits.end(), [](const auto& a, const auto& b) {
     if (a.usd_per_hour.has_value() != b.usd_per_hour.has_value()) return a.usd_per_hour.has_value();
-    if (a.usd_per_hour && *a.usd_per_hour != *b.usd_per_hour) return *a.usd_per_hour < *b.usd_per_hour;
+    if (a.usd_per_hour && *a.usd_per_hour != *b.usd_per_hour)
+      return *a.usd_per_hour < *b.usd_per_hour;
     if (a.accelerators != b.accelerators) return a.accelerators < b.accelerators;
     return a.accelerator->id < b.accelerator->id;
   });
@@ -145,17 +157,24 @@ void fill_fits(EstimateResult& result, const Context& context, const Setting& se
 /// Which datasheet rate the arithmetic of a format is measured against.
 hardware::Rate rate_of(model::Compute compute) {
   switch (compute) {
-    case model::Compute::kFp32: return hardware::Rate::kFp32;
-    case model::Compute::kTf32: return hardware::Rate::kTf32;
-    case model::Compute::kBf16: return hardware::Rate::kBf16;
-    case model::Compute::kFp8: return hardware::Rate::kFp8;
-    case model::Compute::kFp4: return hardware::Rate::kFp4;
-    case model::Compute::kInt8: return hardware::Rate::kInt8;
+    case model::Compute::kFp32:
+      return hardware::Rate::kFp32;
+    case model::Compute::kTf32:
+      return hardware::Rate::kTf32;
+    case model::Compute::kBf16:
+      return hardware::Rate::kBf16;
+    case model::Compute::kFp8:
+      return hardware::Rate::kFp8;
+    case model::Compute::kFp4:
+      return hardware::Rate::kFp4;
+    case model::Compute::kInt8:
+      return hardware::Rate::kInt8;
   }
   return hardware::Rate::kBf16;
 }
 
-std::optional<FlopPerSecond> datasheet_peak(const hardware::Accelerator& accelerator, model::Compute compute) {
+std::optional<FlopPerSecond> datasheet_peak(const hardware::Accelerator& accelerator,
+                                            model::Compute compute) {
   std::optional<FlopPerSecond> peak = accelerator.peak_of(rate_of(compute));
   if (!peak && compute == model::Compute::kBf16) peak = accelerator.peak_of(hardware::Rate::kFp16);
   if (!peak && compute == model::Compute::kBf16) peak = accelerator.peak_of(hardware::Rate::kFp32);
@@ -168,20 +187,24 @@ void fill_rule(EstimateResult& result, const EstimateRequest& request, const Set
   const double n = request.input || request.output
                        ? request.input.value_or(0) + request.output.value_or(0)
                        : result.prompt_tokens;
-  // "active" where the model has experts: FLOPs follow the parameters a token touches, memory all of them.
-  const double active = result.parameters.active < result.parameters.total && result.parameters.total > 0
-                            ? p * static_cast<double>(result.parameters.active) /
-                                  static_cast<double>(result.parameters.total)
-                            : p;
+  // "active" where the model has experts: FLOPs follow the parameters a token touches, memory all
+  // of them.
+  const double active =
+      result.parameters.active < result.parameters.total && result.parameters.total > 0
+          ? p * static_cast<double>(result.parameters.active) /
+                static_cast<double>(result.parameters.total)
+          : p;
   const double flop_parameters = result.model.published_active_parameters.value_or(active);
   rule.parameters = p;
   rule.active_parameters = flop_parameters;
   rule.tokens = n;
   rule.forward = training::rule_forward(flop_parameters, n);
   rule.training_per_token = training::rule_training(flop_parameters, 1);
-  if (request.training_tokens) rule.training = training::rule_training(flop_parameters, *request.training_tokens);
+  if (request.training_tokens)
+    rule.training = training::rule_training(flop_parameters, *request.training_tokens);
   rule.weights = Bytes(p * model::nominal_bytes_per_weight(setting.format));
-  rule.training_memory = Bytes(p * training::state_bytes_per_parameter(training::Optimizer::kAdamMixed));
+  rule.training_memory =
+      Bytes(p * training::state_bytes_per_parameter(training::Optimizer::kAdamMixed));
   rule.training_memory_article = Bytes(p * training::kArticleBytesPerParameter);
   rule.mfu = request.mfu.value_or(training::kMedianPublishedMfu);
 }
@@ -203,7 +226,7 @@ void fill_rule_on(EstimateResult& result, const OnHardware& on, const EstimateRe
   }
   if (rule.training && peak) {
     rule.training_time = *rule.training / (*peak * rule.mfu * count);
-    rule.accelerator_hours = rule.training_time->in(kHour) * count;
+    rule.accelerator_hours = rule.training_time->in(kHour)*count;
     if (on.price) rule.training_cost = *rule.training_time * (*on.price * count);
   }
 }
@@ -217,8 +240,9 @@ Result<void> fill_training(EstimateResult& result, OnHardware& on, const Estimat
   job.sequence = request.sequence.value_or(std::min(8192.0, maximum > 0 ? maximum : 2048.0));
   job.global_batch_tokens = std::max(job.sequence, 4e6);
   if (model::compute_of(setting.format) == model::Compute::kFp8) job.compute = model::Compute::kFp8;
-  const bool operator_level = !request.mfu && result.model.architecture.coverage != model::Coverage::kParameterCount &&
-                              on.count % machine.node.count == 0;
+  const bool operator_level =
+      !request.mfu && result.model.architecture.coverage != model::Coverage::kParameterCount &&
+      on.count % machine.node.count == 0;
   if (operator_level) {
     const auto trainer = training::Trainer::compile(result.model.architecture, machine, job);
     if (trainer) {
@@ -245,7 +269,8 @@ void fill_times(EstimateResult& result, OnHardware& on, const EstimateRequest& r
                 const cost::StepModel& step) {
   const double chunk = result.prompt_tokens;
   if (chunk > 0) {
-    const cost::StepTime prefill = step.time({.prefill_requests = 1, .prefill_tokens = chunk, .sampled = 1});
+    const cost::StepTime prefill =
+        step.time({.prefill_requests = 1, .prefill_tokens = chunk, .sampled = 1});
     on.prefill = prefill.total;
     on.prefill_bound = prefill.bound();
   }
@@ -258,7 +283,8 @@ void fill_times(EstimateResult& result, OnHardware& on, const EstimateRequest& r
     on.decode_per_token = decode.total;
     on.decode_bound = decode.bound();
     on.output_tokens_per_second = result.batch / decode.total.raw();
-    if (const auto joules = step.energy(batch, decode)) on.joules_per_output_token = *joules / result.batch;
+    if (const auto joules = step.energy(batch, decode))
+      on.joules_per_output_token = *joules / result.batch;
     if (request.explain) on.breakdown = step.breakdown(batch);
   }
   if (on.price) {
@@ -267,7 +293,8 @@ void fill_times(EstimateResult& result, OnHardware& on, const EstimateRequest& r
       on.usd_per_million_input = (*on.prefill * all).raw() / chunk * 1e6 / request.utilisation;
     }
     if (on.decode_per_token) {
-      on.usd_per_million_output = (*on.decode_per_token * all).raw() / result.batch * 1e6 / request.utilisation;
+      on.usd_per_million_output =
+          (*on.decode_per_token * all).raw() / result.batch * 1e6 / request.utilisation;
     }
   }
 }
@@ -275,7 +302,8 @@ void fill_times(EstimateResult& result, OnHardware& on, const EstimateRequest& r
 Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, const Context& context,
                      const Setting& setting) {
   EstimateResult& result = answer.result;
-  const auto resolved = PORTOLAN_TRY(about("--gpu", context.catalogue().accelerators().resolve(*request.gpu)));
+  const auto resolved =
+      PORTOLAN_TRY(about("--gpu", context.catalogue().accelerators().resolve(*request.gpu)));
   if (!resolved.note.empty()) answer.envelope.warnings.push_back(resolved.note);
   OnHardware on;
   on.accelerator = resolved.accelerator;
@@ -284,21 +312,25 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   const hardware::Node node = reference_node(*on.accelerator, on.count);
   const cost::Machine machine = PORTOLAN_TRY(cost::make_machine(node));
   on.minimum_accelerators = minimum_accelerators(result, *on.accelerator, setting, nullptr);
-  // The accelerators of a training run are no one replica of an inference engine: its smallest layout stands for it.
+  // The accelerators of a training run are no one replica of an inference engine: its smallest
+  // layout stands for it.
   const bool trains = request.training_tokens && !request.tp && !request.pp;
   const std::int64_t replica =
-      trains && on.minimum_accelerators > 0 && on.count % on.minimum_accelerators == 0 ? on.minimum_accelerators : on.count;
+      trains && on.minimum_accelerators > 0 && on.count % on.minimum_accelerators == 0
+          ? on.minimum_accelerators
+          : on.count;
   on.deployment = layout_of(replica, std::min<std::int64_t>(node.count, 8), result, request.dtype,
                             setting.format, setting.kv_bytes);
   if (request.tp) on.deployment.tp = static_cast<int>(*request.tp);
   if (request.pp) on.deployment.pp = static_cast<int>(*request.pp);
-  if (!request.tp && !trains) on.deployment.tp = static_cast<int>(std::max<std::int64_t>(1, on.count / on.deployment.pp));
+  if (!request.tp && !trains)
+    on.deployment.tp = static_cast<int>(std::max<std::int64_t>(1, on.count / on.deployment.pp));
   if (request.ep) on.deployment.ep = static_cast<int>(*request.ep);
   const std::int64_t used = on.deployment.accelerators();
   if (on.count % used != 0) {
     return fail(ErrorCode::kInvalidInput,
-                fmt::format("{} accelerators do not divide into replicas of tp {} x pp {}", on.count,
-                            on.deployment.tp, on.deployment.pp),
+                fmt::format("{} accelerators do not divide into replicas of tp {} x pp {}",
+                            on.count, on.deployment.tp, on.deployment.pp),
                 fmt::format("--count {}", used));
   }
   // A training cluster is many replicas; an inference estimate is of one.
@@ -310,7 +342,8 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   const cost::MemoryLayout layout =
       cost::memory_layout(result.model.architecture, machine, on.deployment, setting.limits);
   const Bytes sequences =
-      cost::sequence_bytes(result.model.architecture, on.deployment, result.context_tokens) * result.batch;
+      cost::sequence_bytes(result.model.architecture, on.deployment, result.context_tokens) *
+      result.batch;
   on.memory_per_accelerator = layout.fixed() + sequences;
   on.usable_per_accelerator = layout.capacity;
   on.fits = on.memory_per_accelerator <= on.usable_per_accelerator;
@@ -327,20 +360,23 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   if (request.price) {
     on.price = request.price;
     on.price_origin = "--price";
-    answer.envelope.assume("price_usd_per_accelerator_hour", request.price->in(kUsdPerHour), "flag", "--price");
+    answer.envelope.assume("price_usd_per_accelerator_hour", request.price->in(kUsdPerHour), "flag",
+                           "--price");
   } else {
     const Priced priced = cheapest_accelerator_hour(context.catalogue(), *on.accelerator, on.count);
     on.price = priced.rate;
     on.price_origin = priced.rate ? priced.origin : "no accepted on-demand price in the catalogue";
     if (priced.offer != nullptr) {
-      answer.envelope.assume("price_usd_per_accelerator_hour", priced.rate->in(kUsdPerHour), "default",
-                             "--price", priced.origin);
-      answer.envelope.cite("price", on.price_origin, priced.offer->source,
-                           priced.offer->observed.earliest ? priced.offer->observed.earliest->text() : "");
+      answer.envelope.assume("price_usd_per_accelerator_hour", priced.rate->in(kUsdPerHour),
+                             "default", "--price", priced.origin);
+      answer.envelope.cite(
+          "price", on.price_origin, priced.offer->source,
+          priced.offer->observed.earliest ? priced.offer->observed.earliest->text() : "");
       answer.envelope.oldest_price_date = priced.offer->observed.earliest;
     } else {
       answer.envelope.warnings.push_back(fmt::format(
-          "no on-demand price for {} in the catalogue: costs are unknown; give one with --price", on.accelerator->id));
+          "no on-demand price for {} in the catalogue: costs are unknown; give one with --price",
+          on.accelerator->id));
     }
   }
   fill_rule_on(result, on, request, setting);
@@ -351,8 +387,8 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
     fill_times(result, on, request, *step);
     if (!whole_count_is_one_replica && !request.training_tokens) {
       answer.envelope.warnings.push_back(fmt::format(
-          "{} accelerators are {} replicas of {}: times and tokens per second are of one replica", on.count,
-          on.count / used, used));
+          "{} accelerators are {} replicas of {}: times and tokens per second are of one replica",
+          on.count, on.count / used, used));
     }
   } else {
     // Training figures do not need an inference layout; an inference question does.
@@ -363,16 +399,21 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   if (!on.fits && !request.training_tokens) {
     answer.envelope.warnings.push_back(
         on.minimum_accelerators > 0
-            ? fmt::format("does not fit: needs {} on each of {} accelerator(s), usable {}; the times are as if it "
+            ? fmt::format("does not fit: needs {} on each of {} accelerator(s), usable {}; the "
+                          "times are as if it "
                           "did; smallest layout that fits: {} x {}",
-                          si(on.memory_per_accelerator.raw(), "B"), used, si(on.usable_per_accelerator.raw(), "B"),
-                          on.minimum_accelerators, on.accelerator->id)
-            : fmt::format("does not fit: needs {} on each of {} accelerator(s), usable {}; no layout up to 1,024 "
+                          si(on.memory_per_accelerator.raw(), "B"), used,
+                          si(on.usable_per_accelerator.raw(), "B"), on.minimum_accelerators,
+                          on.accelerator->id)
+            : fmt::format("does not fit: needs {} on each of {} accelerator(s), usable {}; no "
+                          "layout up to 1,024 "
                           "accelerators holds it",
-                          si(on.memory_per_accelerator.raw(), "B"), used, si(on.usable_per_accelerator.raw(), "B")));
+                          si(on.memory_per_accelerator.raw(), "B"), used,
+                          si(on.usable_per_accelerator.raw(), "B")));
   }
   if (on.training_basis.empty() && request.training_tokens) {
-    answer.envelope.warnings.push_back("no training time: the accelerator has no rate for this arithmetic");
+    answer.envelope.warnings.push_back(
+        "no training time: the accelerator has no rate for this arithmetic");
   }
   result.on = std::move(on);
   return {};
@@ -383,9 +424,10 @@ void add_warnings(EstimateAnswer& answer, const EstimateRequest& request) {
   for (const std::string& note : architecture.notes) answer.envelope.warnings.push_back(note);
   if (architecture.max_position > 0 &&
       answer.result.context_tokens > static_cast<double>(architecture.max_position)) {
-    answer.envelope.warnings.push_back(fmt::format(
-        "a context of {} tokens is beyond the model's maximum of {}",
-        with_commas(static_cast<std::int64_t>(answer.result.context_tokens)), with_commas(architecture.max_position)));
+    answer.envelope.warnings.push_back(
+        fmt::format("a context of {} tokens is beyond the model's maximum of {}",
+                    with_commas(static_cast<std::int64_t>(answer.result.context_tokens)),
+                    with_commas(architecture.max_position)));
   }
   if (request.training_tokens && *request.training_tokens > 1e14) {
     answer.envelope.warnings.push_back(
@@ -423,10 +465,11 @@ Result<EstimateRequest> read_estimate(const io::Value& value) {
   request.memory = fields.bytes("memory");
   request.max_params = flag(fields, "max_params");
   request.explain = flag(fields, "explain");
-  for (const auto& [key, given] : {std::pair<const char*, const std::optional<double>*>{"tokens", &request.tokens},
-                                   {"sequence", &request.sequence},
-                                   {"context", &request.context},
-                                   {"training_tokens", &request.training_tokens}}) {
+  for (const auto& [key, given] :
+       {std::pair<const char*, const std::optional<double>*>{"tokens", &request.tokens},
+        {"sequence", &request.sequence},
+        {"context", &request.context},
+        {"training_tokens", &request.training_tokens}}) {
     if (*given && **given <= 0) fields.problem(key, "must be above 0");
   }
   if (request.batch <= 0) fields.problem("batch", "must be above 0");
@@ -436,13 +479,16 @@ Result<EstimateRequest> read_estimate(const io::Value& value) {
     fields.problem("price", "must be above 0", "leave --price out to use the market's");
   }
   if (request.tokens && (request.input || request.output)) {
-    fields.problem("tokens", "excludes input and output", "give either --tokens or --input and --output");
+    fields.problem("tokens", "excludes input and output",
+                   "give either --tokens or --input and --output");
   }
   if (request.characters && (request.tokens || request.input || request.output)) {
     fields.problem("characters", "excludes tokens, input and output");
   }
-  if (!request.gpu && (request.count || request.tp || request.pp.value_or(1) > 1 || request.ep.value_or(1) > 1 || request.price)) {
-    fields.problem("gpu", "none given, and count, tp, pp, ep and price are about one", "--gpu h100-sxm");
+  if (!request.gpu && (request.count || request.tp || request.pp.value_or(1) > 1 ||
+                       request.ep.value_or(1) > 1 || request.price)) {
+    fields.problem("gpu", "none given, and count, tp, pp, ep and price are about one",
+                   "--gpu h100-sxm");
   }
   if (request.memory && request.memory->raw() <= 0) fields.problem("memory", "must be above 0");
   if (request.max_params && !request.memory && !request.gpu) {
@@ -463,11 +509,16 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
 
   Setting setting;
   setting.own_format = !request.dtype;
-  setting.format = request.dtype ? PORTOLAN_TRY(about("--dtype", model::parse_format(*request.dtype))) : architecture.weights;
+  setting.format = request.dtype
+                       ? PORTOLAN_TRY(about("--dtype", model::parse_format(*request.dtype)))
+                       : architecture.weights;
   // A mixed checkpoint (GGUF, safetensors) has no single format: its own name says more.
-  result.dtype = setting.format == model::Format::kExact ? architecture.dtype_name : std::string(model::format_name(setting.format));
+  result.dtype = setting.format == model::Format::kExact
+                     ? architecture.dtype_name
+                     : std::string(model::format_name(setting.format));
   result.kv_dtype = request.kv_dtype.value_or(default_kv_dtype(setting.format));
-  setting.kv_bytes = PORTOLAN_TRY(about("--kv-dtype", model::kv_bytes_per_element(result.kv_dtype)));
+  setting.kv_bytes =
+      PORTOLAN_TRY(about("--kv-dtype", model::kv_bytes_per_element(result.kv_dtype)));
 
   const double characters_per_token = context.catalogue().constant("characters_per_token").value;
   if (request.characters) {
@@ -475,39 +526,55 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
                            context.catalogue().constant("characters_per_token").source);
   }
   const std::optional<double> tokens =
-      request.characters ? std::optional(*request.characters / characters_per_token) : request.tokens;
-  result.prompt_tokens = request.input.value_or(tokens.value_or(request.output ? 0 : kArticleTokens));
+      request.characters ? std::optional(*request.characters / characters_per_token)
+                         : request.tokens;
+  result.prompt_tokens =
+      request.input.value_or(tokens.value_or(request.output ? 0 : kArticleTokens));
   result.output_tokens = request.output.value_or(0);
   result.context_tokens = request.context.value_or(result.prompt_tokens + result.output_tokens);
   result.batch = request.batch;
   if (!tokens && !request.input && !request.output) {
     answer.envelope.assume("tokens", kArticleTokens, "default", "--tokens");
   }
-  if (!request.context) answer.envelope.assume("context_tokens", result.context_tokens, "derived", "--context");
-  if (!request.dtype) answer.envelope.assume("dtype", result.dtype, "default", "--dtype", "the checkpoint's own format");
-  if (!request.kv_dtype) answer.envelope.assume("kv_dtype", result.kv_dtype, "default", "--kv-dtype");
+  if (!request.context)
+    answer.envelope.assume("context_tokens", result.context_tokens, "derived", "--context");
+  if (!request.dtype)
+    answer.envelope.assume("dtype", result.dtype, "default", "--dtype",
+                           "the checkpoint's own format");
+  if (!request.kv_dtype)
+    answer.envelope.assume("kv_dtype", result.kv_dtype, "default", "--kv-dtype");
 
   fill_rule(result, request, setting);
-  if (result.prompt_tokens > 0) result.operators.prefill = model::prefill_flop(architecture, result.prompt_tokens, 0, 1);
-  result.operators.decode_per_token = model::decode_flop_per_token(architecture, std::max(1.0, result.context_tokens));
+  if (result.prompt_tokens > 0)
+    result.operators.prefill = model::prefill_flop(architecture, result.prompt_tokens, 0, 1);
+  result.operators.decode_per_token =
+      model::decode_flop_per_token(architecture, std::max(1.0, result.context_tokens));
   const auto maximum = static_cast<double>(architecture.max_position);
-  const double sequence = request.sequence.value_or(std::min(8192.0, maximum > 0 ? maximum : 2048.0));
+  const double sequence =
+      request.sequence.value_or(std::min(8192.0, maximum > 0 ? maximum : 2048.0));
   result.operators.training_per_token = model::training_flop_per_token(architecture, sequence);
-  answer.envelope.assume("sequence_tokens", sequence, request.sequence ? "flag" : "default", "--sequence");
+  answer.envelope.assume("sequence_tokens", sequence, request.sequence ? "flag" : "default",
+                         "--sequence");
 
-  setting.limits.max_batched_tokens = std::max(result.batch, std::min(result.prompt_tokens, 8192.0));
+  setting.limits.max_batched_tokens =
+      std::max(result.batch, std::min(result.prompt_tokens, 8192.0));
   setting.limits.max_sequences = result.batch;
   result.kv_per_token = model::kv_bytes_per_token(architecture, setting.kv_bytes);
-  result.memory.kv = model::kv_bytes(architecture, result.context_tokens, setting.kv_bytes) * result.batch;
+  result.memory.kv =
+      model::kv_bytes(architecture, result.context_tokens, setting.kv_bytes) * result.batch;
   result.memory.state = model::state_bytes(architecture, setting.kv_bytes) * result.batch;
-  result.memory.weights = model::weight_bytes(architecture, request.dtype ? std::optional(setting.format) : std::nullopt);
+  result.memory.weights = model::weight_bytes(
+      architecture, request.dtype ? std::optional(setting.format) : std::nullopt);
   if (!request.gpu) {
-    // Activations and engine overhead depend on the engine, hardly on the card: one H100 stands for it.
-    const hardware::Accelerator* reference = context.catalogue().accelerators().by_id("h100-sxm-80gb");
+    // Activations and engine overhead depend on the engine, hardly on the card: one H100 stands for
+    // it.
+    const hardware::Accelerator* reference =
+        context.catalogue().accelerators().by_id("h100-sxm-80gb");
     PORTOLAN_CHECK(reference != nullptr);
     const cost::Machine machine = PORTOLAN_TRY(cost::make_machine(reference_node(*reference, 1)));
     const cost::MemoryLayout layout = cost::memory_layout(
-        architecture, machine, layout_of(1, 1, result, request.dtype, setting.format, setting.kv_bytes), setting.limits);
+        architecture, machine,
+        layout_of(1, 1, result, request.dtype, setting.format, setting.kv_bytes), setting.limits);
     result.memory.activations = layout.activations;
     result.memory.overhead = layout.overhead;
   } else {
@@ -518,11 +585,13 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
     answer.envelope.assume("mfu", result.rule.mfu, request.mfu ? "flag" : "default", "--mfu",
                            request.mfu ? "" : fmt::format("{} ({})", mfu.note, mfu.source));
   }
-  answer.envelope.assume("utilisation", request.utilisation, request.utilisation == 1 ? "default" : "flag", "--utilisation");
+  answer.envelope.assume("utilisation", request.utilisation,
+                         request.utilisation == 1 ? "default" : "flag", "--utilisation");
   if (request.max_params) {
     const Bytes memory = request.memory ? *request.memory : result.on->accelerator->memory;
     result.trainable = training::largest_trainable(memory);
-    answer.envelope.assume("memory_bytes", memory.raw(), request.memory ? "flag" : "derived", "--memory");
+    answer.envelope.assume("memory_bytes", memory.raw(), request.memory ? "flag" : "derived",
+                           "--memory");
   }
   fill_fits(result, context, setting);
   add_warnings(answer, request);
@@ -532,7 +601,8 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
     answer.envelope.cite("accelerator", result.on->accelerator->id, result.on->accelerator->source,
                          result.on->accelerator->date);
   }
-  answer.envelope.cite("engine", cost::default_engine().engine, cost::default_engine().source, cost::default_engine().date);
+  answer.envelope.cite("engine", cost::default_engine().engine, cost::default_engine().source,
+                       cost::default_engine().date);
   if (request.explain) answer.envelope.derivations = explain_estimate(request, result, context);
   return answer;
 }

@@ -1,4 +1,5 @@
-// `estimate`: FLOPs, memory, time, energy and cost of one model, the rule of thumb beside the operator-level model.
+// `estimate`: FLOPs, memory, time, energy and cost of one model, the rule of thumb beside the
+// operator-level model.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +23,11 @@ struct EstimateRequest {
   std::optional<std::string> dtype, kv_dtype, gpu;
   double batch = 1;
   std::optional<std::int64_t> count, tp, pp, ep;
-  std::optional<UsdRate> price;       // per accelerator-hour
-  std::optional<double> mfu;          // of the training rule
-  double utilisation = 1;             // share of paid time that does work
-  std::optional<double> sequence;     // training sample length
-  std::optional<Bytes> memory;        // with max_params: of one card
+  std::optional<UsdRate> price;    // per accelerator-hour
+  std::optional<double> mfu;       // of the training rule
+  double utilisation = 1;          // share of paid time that does work
+  std::optional<double> sequence;  // training sample length
+  std::optional<Bytes> memory;     // with max_params: of one card
   bool max_params = false;
   bool explain = false;
 };
@@ -35,13 +36,13 @@ Result<EstimateRequest> read_estimate(const io::Value& request);
 /// 2np and 6pD, with p the published count.
 struct RuleOfThumb {
   double parameters = 0, active_parameters = 0;  // memory follows all of them, FLOP the active ones
-  double tokens = 0;                              // processed
+  double tokens = 0;                             // processed
   Flop forward{0}, training_per_token{0};
   std::optional<Flop> training;
   Bytes weights{0}, training_memory{0}, training_memory_article{0};
-  std::optional<Seconds> ideal_forward;              // at the datasheet peak, all accelerators
-  std::optional<Seconds> weight_read_per_token;      // batch-1 decode: weights over datasheet bandwidth
-  std::optional<Seconds> training_time;              // at `mfu`
+  std::optional<Seconds> ideal_forward;          // at the datasheet peak, all accelerators
+  std::optional<Seconds> weight_read_per_token;  // batch-1 decode: weights over datasheet bandwidth
+  std::optional<Seconds> training_time;          // at `mfu`
   std::optional<Usd> training_cost, cost_per_1000_tokens;
   std::optional<double> accelerator_hours;
   double mfu = 0;
@@ -57,24 +58,25 @@ struct OnHardware {
   cost::Deployment deployment;
   bool fits = false;
   Bytes memory_per_accelerator{0}, usable_per_accelerator{0};
-  std::int64_t minimum_accelerators = 0;   // smallest legal layout that holds the weights and the batch; 0 = none up to 1,024
+  std::int64_t minimum_accelerators =
+      0;  // smallest legal layout that holds the weights and the batch; 0 = none up to 1,024
   std::int64_t largest_context = 0, largest_batch = 0;
-  bool context_unbounded = false;          // windowed or recurrent throughout: the cache stops growing
-  bool batch_unbounded = false;            // nothing is kept per sequence, as in an encoder
+  bool context_unbounded = false;  // windowed or recurrent throughout: the cache stops growing
+  bool batch_unbounded = false;    // nothing is kept per sequence, as in an encoder
   std::optional<Seconds> prefill, decode_per_token;
   cost::Bound prefill_bound = cost::Bound::kCompute, decode_bound = cost::Bound::kMemory;
   std::optional<double> output_tokens_per_second;
   std::optional<Joules> joules_per_output_token;
-  std::optional<UsdRate> price;            // per accelerator
+  std::optional<UsdRate> price;  // per accelerator
   std::string price_origin;
   std::optional<double> usd_per_million_input, usd_per_million_output;
   std::optional<Seconds> training_time;
   std::optional<Usd> training_cost;
   std::optional<training::Strategy> training_strategy;
   std::optional<training::RunEstimate> training_estimate;
-  std::string training_basis;              // "operator model", "rule of thumb at MFU 0.375"
+  std::string training_basis;  // "operator model", "rule of thumb at MFU 0.375"
   cost::Tier tier = cost::Tier::kDatasheet;
-  double interval_low = 1, interval_high = 1;   // factors on the times, 80 %
+  double interval_low = 1, interval_high = 1;            // factors on the times, 80 %
   std::vector<cost::StepModel::OperatorTime> breakdown;  // of one decode step, with explain
 };
 
@@ -83,7 +85,7 @@ struct FittingAccelerator {
   const hardware::Accelerator* accelerator = nullptr;
   std::int64_t accelerators = 0;
   Bytes memory_per_accelerator{0};
-  std::optional<Money> usd_per_hour;       // cheapest accepted on-demand instance(s) with that many
+  std::optional<Money> usd_per_hour;  // cheapest accepted on-demand instance(s) with that many
   std::string provider;
 };
 
@@ -97,11 +99,14 @@ struct EstimateResult {
   cost::InstanceMemory memory;
   Bytes kv_per_token{0};
   std::optional<OnHardware> on;
-  std::vector<FittingAccelerator> fits;    // fewest accelerators first
-  std::vector<training::TrainableSize> trainable;    // with max_params
+  std::vector<FittingAccelerator> fits;            // fewest accelerators first
+  std::vector<training::TrainableSize> trainable;  // with max_params
 };
 
-struct EstimateAnswer { EstimateResult result; Envelope envelope; };
+struct EstimateAnswer {
+  EstimateResult result;
+  Envelope envelope;
+};
 Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& context);
 
 }  // namespace portolan::app

@@ -9,6 +9,7 @@
 
 namespace portolan::app {
 
-std::vector<Derivation> explain_estimate(const EstimateRequest& request, const EstimateResult& result, const Context& context);
+std::vector<Derivation> explain_estimate(const EstimateRequest& request,
+                                         const EstimateResult& result, const Context& context);
 
 }  // namespace portolan::app

@@ -15,7 +15,8 @@
 namespace portolan::app {
 namespace {
 
-/// The request as it was understood: every key in the registry's order, defaults filled in, so that it can be sent again.
+/// The request as it was understood: every key in the registry's order, defaults filled in, so that
+/// it can be sent again.
 io::Value normalised(const Verb& verb, const io::Value& request) {
   io::Value out{io::Value::Object{}};
   for (const Option& option : verb.options) {
@@ -31,7 +32,8 @@ io::Value normalised(const Verb& verb, const io::Value& request) {
 }
 
 template <class ReadRequest, class Run>
-Result<Answer> read_and_run(const io::Value& request, const Context& context, ReadRequest read, Run run) {
+Result<Answer> read_and_run(const io::Value& request, const Context& context, ReadRequest read,
+                            Run run) {
   const auto typed = PORTOLAN_TRY(read(request));
   auto answer = PORTOLAN_TRY(run(typed, context));
   answer.envelope.request = normalised(*find_verb(answer.envelope.command), request);
@@ -57,7 +59,9 @@ Result<ValidateRequest> read_validate(const io::Value& request) {
   return ValidateRequest{};
 }
 
-Result<ArticleAnswer> validate(const ValidateRequest&, const Context& context) { return article(context); }
+Result<ArticleAnswer> validate(const ValidateRequest&, const Context& context) {
+  return article(context);
+}
 
 }  // namespace
 
@@ -71,7 +75,8 @@ Result<Answer> execute(std::string_view verb, const io::Value& request, const Co
   if (verb == "validate") return read_and_run(request, context, read_validate, validate);
   std::vector<std::string_view> names;
   for (const Verb& v : verbs()) names.push_back(v.name);
-  return fail(ErrorCode::kUsage, fmt::format("unknown command {}", quoted(verb)), did_you_mean(verb, names));
+  return fail(ErrorCode::kUsage, fmt::format("unknown command {}", quoted(verb)),
+              did_you_mean(verb, names));
 }
 
 const Envelope& envelope(const Answer& answer) {
@@ -80,23 +85,37 @@ const Envelope& envelope(const Answer& answer) {
 
 namespace {
 
-/// Without a plan: the nearest miss among the candidates that came furthest, and what would admit it.
+/// Without a plan: the nearest miss among the candidates that came furthest, and what would admit
+/// it.
 Error infeasible(const planner::PlanResult& result) {
   using planner::Reason;
   // A candidate that misses a cap or a target has passed every check before it.
-  static constexpr std::array<Reason, 10> kFurthestFirst = {Reason::kDeadline, Reason::kSlo, Reason::kInterconnect, Reason::kMemory,
-                                                            Reason::kPrecisionUnsupported, Reason::kConstraint, Reason::kEngineUnsupported,
-                                                            Reason::kAvailability, Reason::kPriceQuarantined, Reason::kPriceMissing};
+  static constexpr std::array<Reason, 10> kFurthestFirst = {Reason::kDeadline,
+                                                            Reason::kSlo,
+                                                            Reason::kInterconnect,
+                                                            Reason::kMemory,
+                                                            Reason::kPrecisionUnsupported,
+                                                            Reason::kConstraint,
+                                                            Reason::kEngineUnsupported,
+                                                            Reason::kAvailability,
+                                                            Reason::kPriceQuarantined,
+                                                            Reason::kPriceMissing};
   const auto rank = [&](const planner::Rejection& r) -> std::ptrdiff_t {
     // A constraint by a factor is a budget or a quota: all but the money was right.
     if (r.reason == Reason::kConstraint && r.nearest->factor) return -1;
-    return std::find(kFurthestFirst.begin(), kFurthestFirst.end(), r.reason) - kFurthestFirst.begin();
+    return std::find(kFurthestFirst.begin(), kFurthestFirst.end(), r.reason) -
+           kFurthestFirst.begin();
   };
   const planner::Rejection* best = nullptr;
   for (const planner::Rejection& rejection : result.rejected) {
     if (rejection.nearest && (best == nullptr || rank(rejection) < rank(*best))) best = &rejection;
   }
-  Error error{.code = ErrorCode::kInfeasible, .message = "no plan meets the constraints", .where = {}, .why = {}, .hint = {}, .also = {}};
+  Error error{.code = ErrorCode::kInfeasible,
+              .message = "no plan meets the constraints",
+              .where = {},
+              .why = {},
+              .hint = {},
+              .also = {}};
   if (best != nullptr) {
     error.why = fmt::format("nearest: {}, {}", best->nearest->what, best->nearest->lacked);
     error.hint = best->nearest->change;
@@ -111,11 +130,14 @@ std::optional<Error> verdict(const Answer& answer) {
     if (!planned->result.feasible()) return infeasible(planned->result);
     return planned->policy;
   }
-  if (const auto* article = std::get_if<ArticleAnswer>(&answer); article != nullptr && article->result.failed > 0) {
+  if (const auto* article = std::get_if<ArticleAnswer>(&answer);
+      article != nullptr && article->result.failed > 0) {
     return Error{.code = ErrorCode::kPolicy,
                  .message = fmt::format("{} golden value(s) moved", article->result.failed),
                  .where = {},
-                 .why = "the engine or the catalogue no longer gives what the article's figures were checked against",
+                 .why =
+                     "the engine or the catalogue no longer gives what the article's figures were "
+                     "checked against",
                  .hint = {},
                  .also = {}};
   }

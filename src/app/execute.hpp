@@ -13,14 +13,16 @@
 
 namespace portolan::app {
 
-using Answer = std::variant<EstimateAnswer, PlanAnswer, OffersAnswer, GpusAnswer, ModelsAnswer, ProvidersAnswer, ArticleAnswer>;
+using Answer = std::variant<EstimateAnswer, PlanAnswer, OffersAnswer, GpusAnswer, ModelsAnswer,
+                            ProvidersAnswer, ArticleAnswer>;
 
-/// `request` is an object with the verb's keys (values as JSON or as the text of a flag). Errors: usage (unknown verb), and the verb's own.
+/// `request` is an object with the verb's keys (values as JSON or as the text of a flag). Errors:
+/// usage (unknown verb), and the verb's own.
 Result<Answer> execute(std::string_view verb, const io::Value& request, const Context& context);
 
 const Envelope& envelope(const Answer& answer);
-/// What is wrong with an answer that is printed all the same: no plan (infeasible), a threshold exceeded or a golden that moved (policy).
-/// Its code decides the exit code; nullopt is 0.
+/// What is wrong with an answer that is printed all the same: no plan (infeasible), a threshold
+/// exceeded or a golden that moved (policy). Its code decides the exit code; nullopt is 0.
 std::optional<Error> verdict(const Answer& answer);
 
 }  // namespace portolan::app

@@ -18,7 +18,8 @@ namespace {
 
 template <class Row>
 void cut(std::vector<Row>& rows, std::int64_t limit) {
-  if (limit > 0 && rows.size() > static_cast<std::size_t>(limit)) rows.resize(static_cast<std::size_t>(limit));
+  if (limit > 0 && rows.size() > static_cast<std::size_t>(limit))
+    rows.resize(static_cast<std::size_t>(limit));
 }
 
 Envelope envelope_for(std::string command, const Context& context) {
@@ -29,7 +30,8 @@ Envelope envelope_for(std::string command, const Context& context) {
 }
 
 void cite_offer(Envelope& envelope, const market::Offer& offer) {
-  envelope.cite(offer.source, "offers", offer.source + (offer.revision.empty() ? "" : "@" + offer.revision),
+  envelope.cite(offer.source, "offers",
+                offer.source + (offer.revision.empty() ? "" : "@" + offer.revision),
                 offer.observed.latest ? offer.observed.latest->text() : "");
 }
 
@@ -62,7 +64,8 @@ Result<OffersAnswer> offers(const OffersRequest& request, const Context& context
   const market::Catalogue& catalogue = context.catalogue();
   market::OfferQuery query;
   if (request.gpu) {
-    query.gpu = PORTOLAN_TRY(about("--gpu", market::parse_gpu_filter(*request.gpu, catalogue.accelerators())));
+    query.gpu = PORTOLAN_TRY(
+        about("--gpu", market::parse_gpu_filter(*request.gpu, catalogue.accelerators())));
   }
   for (const std::string& note : query.gpu.notes) answer.envelope.warnings.push_back(note);
   bool hosts = false;  // machines without an accelerator are of interest only when asked for
@@ -80,12 +83,15 @@ Result<OffersAnswer> offers(const OffersRequest& request, const Context& context
     if (known.back() != offer.provider) known.push_back(offer.provider);
   }
   for (const std::string& name : request.provider) {
-    query.providers.push_back(PORTOLAN_TRY(known_name("provider", "--provider", name, known, "portolan providers")));
+    query.providers.push_back(
+        PORTOLAN_TRY(known_name("provider", "--provider", name, known, "portolan providers")));
   }
   query.regions = request.region;
-  for (const std::string& name : request.purchase) query.purchase.push_back(PORTOLAN_TRY(about("--purchase", market::parse_purchase(name))));
+  for (const std::string& name : request.purchase)
+    query.purchase.push_back(PORTOLAN_TRY(about("--purchase", market::parse_purchase(name))));
   query.max_price = request.max_price;
-  if (request.max_price_age_days) query.max_age_days = static_cast<std::int32_t>(*request.max_price_age_days);
+  if (request.max_price_age_days)
+    query.max_age_days = static_cast<std::int32_t>(*request.max_price_age_days);
   query.include_quarantined = request.quarantined;
   query.sort = request.sort == "gpu-price" ? market::OfferSort::kGpuPrice
                : request.sort == "age"     ? market::OfferSort::kAge
@@ -101,9 +107,12 @@ Result<OffersAnswer> offers(const OffersRequest& request, const Context& context
     result.shown = result.spread.size();
   }
   market::OfferSelection selection = market::select_offers(catalogue, query);
-  const auto is_host = [](const market::Offer* o) { return o->accelerator == nullptr && o->count == 0; };
-  const auto without = std::stable_partition(selection.offers.begin(), selection.offers.end(),
-                                             [&](const market::Offer* o) { return is_host(o) == hosts; });
+  const auto is_host = [](const market::Offer* o) {
+    return o->accelerator == nullptr && o->count == 0;
+  };
+  const auto without =
+      std::stable_partition(selection.offers.begin(), selection.offers.end(),
+                            [&](const market::Offer* o) { return is_host(o) == hosts; });
   if (!hosts) result.hosts = static_cast<std::size_t>(selection.offers.end() - without);
   selection.offers.erase(without, selection.offers.end());
   selection.matched = selection.offers.size();
@@ -114,7 +123,9 @@ Result<OffersAnswer> offers(const OffersRequest& request, const Context& context
   result.hidden_by_age = selection.hidden_by_age;
   if (!request.stats) {
     if (request.quarantined) {
-      std::erase_if(selection.offers, [](const market::Offer* o) { return o->standing == market::Standing::kAccepted; });
+      std::erase_if(selection.offers, [](const market::Offer* o) {
+        return o->standing == market::Standing::kAccepted;
+      });
       selection.matched = selection.offers.size();
     }
     result.matched = selection.matched;
@@ -123,7 +134,8 @@ Result<OffersAnswer> offers(const OffersRequest& request, const Context& context
     result.shown = result.offers.size();
     for (const market::Offer* offer : result.offers) {
       if (offer->observed.earliest &&
-          (!answer.envelope.oldest_price_date || *offer->observed.earliest < *answer.envelope.oldest_price_date)) {
+          (!answer.envelope.oldest_price_date ||
+           *offer->observed.earliest < *answer.envelope.oldest_price_date)) {
         answer.envelope.oldest_price_date = offer->observed.earliest;
       }
       cite_offer(answer.envelope, *offer);
@@ -139,7 +151,8 @@ Result<GpusRequest> read_gpus(const io::Value& value) {
   request.gpu = fields.text("gpu");
   request.vendor = fields.text("vendor");
   request.min_memory = fields.bytes("min_memory");
-  static constexpr std::array<std::string_view, 6> kSorts = {"id", "memory", "bandwidth", "bf16", "price", "perf-per-dollar"};
+  static constexpr std::array<std::string_view, 6> kSorts = {"id",   "memory", "bandwidth",
+                                                             "bf16", "price",  "perf-per-dollar"};
   request.sort = choice(fields, "sort", kSorts);
   request.limit = fields.integer("limit", 0, 1'000'000'000).value_or(0);
   request.all = flag(fields, "all");
@@ -161,16 +174,18 @@ GpuRow gpu_row(const hardware::Accelerator& accelerator, const market::Catalogue
     row.offers = s.offers;
   }
   // What one dollar buys: the measured ceiling where there is one, the datasheet otherwise.
-  const auto rate = accelerator.measured_bf16 ? accelerator.measured_bf16 : accelerator.peak_of(hardware::Rate::kBf16);
+  const auto rate = accelerator.measured_bf16 ? accelerator.measured_bf16
+                                              : accelerator.peak_of(hardware::Rate::kBf16);
   if (rate && row.cheapest && row.cheapest->nano() > 0) {
     row.tflop_per_dollar = (*rate * kHour).in(kTFlop) / row.cheapest->dollars();
   }
   if (accelerator.tdp) {
     const double price = catalogue.constant("electricity_usd_per_kwh").value;
-    row.energy_3y = Usd((*accelerator.tdp * (3 * 8760 * kHour)).in(kKilowattHour) * price);
+    row.energy_3y = Usd((*accelerator.tdp * (3 * 8760 * kHour)).in(kKilowattHour)*price);
   }
   for (const market::EngineSupport& support : catalogue.engine_support()) {
-    if (support.vendor == accelerator.vendor && (support.architecture == "*" || support.architecture == accelerator.architecture)) {
+    if (support.vendor == accelerator.vendor &&
+        (support.architecture == "*" || support.architecture == accelerator.architecture)) {
       row.engines.push_back(&support);
     }
   }
@@ -183,10 +198,17 @@ std::vector<Derivation> explain_gpu(const GpuRow& row, const market::Catalogue& 
   std::vector<Derivation> out;
   if (a.tensor_cores && a.flop_per_cycle_per_core && a.boost_clock_hz) {
     const double peak = *a.tensor_cores * *a.flop_per_cycle_per_core * *a.boost_clock_hz;
-    Derivation d{.name = "peak from micro-architecture", .value = peak, .unit = "FLOP/s",
+    Derivation d{.name = "peak from micro-architecture",
+                 .value = peak,
+                 .unit = "FLOP/s",
                  .formula = "tensor cores · FLOP per cycle and core · boost clock",
-                 .substituted = fmt::format("{} · {} · {:.3g} Hz", *a.tensor_cores, *a.flop_per_cycle_per_core, *a.boost_clock_hz),
-                 .source = a.source, .date = a.date, .kind = "fact", .note = {}, .inputs = {}};
+                 .substituted = fmt::format("{} · {} · {:.3g} Hz", *a.tensor_cores,
+                                            *a.flop_per_cycle_per_core, *a.boost_clock_hz),
+                 .source = a.source,
+                 .date = a.date,
+                 .kind = "fact",
+                 .note = {},
+                 .inputs = {}};
     if (const auto sheet = a.peak_of(hardware::Rate::kFp16)) {
       d.note = fmt::format("datasheet: {}", si(sheet->raw(), "FLOP/s"));
     } else if (const auto bf16 = a.peak_of(hardware::Rate::kBf16)) {
@@ -196,26 +218,59 @@ std::vector<Derivation> explain_gpu(const GpuRow& row, const market::Catalogue& 
   }
   if (row.energy_3y && a.tdp) {
     const market::Constant& price = catalogue.constant("electricity_usd_per_kwh");
-    out.push_back({.name = "energy over three years at full power", .value = row.energy_3y->raw(), .unit = "USD",
-                   .formula = "TDP · 3 · 8,760 h · price",
-                   .substituted = fmt::format("{} W · 26,280 h · {} USD/kWh", significant(a.tdp->raw(), 4), shortest(price.value)),
-                   .source = price.source, .date = price.date, .kind = "estimate",
-                   .note = "one card, no PUE, always at its limit: an upper bound for the card alone", .inputs = {}});
+    out.push_back(
+        {.name = "energy over three years at full power",
+         .value = row.energy_3y->raw(),
+         .unit = "USD",
+         .formula = "TDP · 3 · 8,760 h · price",
+         .substituted = fmt::format("{} W · 26,280 h · {} USD/kWh", significant(a.tdp->raw(), 4),
+                                    shortest(price.value)),
+         .source = price.source,
+         .date = price.date,
+         .kind = "estimate",
+         .note = "one card, no PUE, always at its limit: an upper bound for the card alone",
+         .inputs = {}});
     // R44: the reference article's own price, and what a data centre's overhead adds to it.
     const market::Constant& article = catalogue.constant("article.electricity_usd_per_kwh");
     const double kwh = (*a.tdp * (3 * 8760 * kHour)).in(kKilowattHour);
     const double pue = catalogue.constant("pue.neocloud").value;
-    out.push_back({.name = "the same at the reference article's price", .value = kwh * article.value, .unit = "USD", .formula = "kWh in three years · price",
-                   .substituted = fmt::format("{} kWh · {} USD/kWh", significant(kwh, 6), shortest(article.value)), .source = article.source, .date = article.date, .kind = "fact",
-                   .note = fmt::format("{} kWh a year; with a PUE of {}: {} USD", significant(kwh / 3, 5), shortest(pue), significant(kwh * article.value * pue, 6)), .inputs = {}});
+    out.push_back(
+        {.name = "the same at the reference article's price",
+         .value = kwh * article.value,
+         .unit = "USD",
+         .formula = "kWh in three years · price",
+         .substituted =
+             fmt::format("{} kWh · {} USD/kWh", significant(kwh, 6), shortest(article.value)),
+         .source = article.source,
+         .date = article.date,
+         .kind = "fact",
+         .note = fmt::format("{} kWh a year; with a PUE of {}: {} USD", significant(kwh / 3, 5),
+                             shortest(pue), significant(kwh * article.value * pue, 6)),
+         .inputs = {}});
   }
   if (!a.conflicts.empty()) {
-    out.push_back({.name = "sources disagree", .value = {}, .unit = {}, .formula = {}, .substituted = {}, .source = a.source,
-                   .date = a.date, .kind = "fact", .note = a.conflicts, .inputs = {}});
+    out.push_back({.name = "sources disagree",
+                   .value = {},
+                   .unit = {},
+                   .formula = {},
+                   .substituted = {},
+                   .source = a.source,
+                   .date = a.date,
+                   .kind = "fact",
+                   .note = a.conflicts,
+                   .inputs = {}});
   }
   if (!a.recalled_fields.empty()) {
-    out.push_back({.name = "fields without a source", .value = {}, .unit = {}, .formula = {}, .substituted = {}, .source = {},
-                   .date = a.date, .kind = "assumption", .note = a.recalled_fields, .inputs = {}});
+    out.push_back({.name = "fields without a source",
+                   .value = {},
+                   .unit = {},
+                   .formula = {},
+                   .substituted = {},
+                   .source = {},
+                   .date = a.date,
+                   .kind = "assumption",
+                   .note = a.recalled_fields,
+                   .inputs = {}});
   }
   return out;
 }
@@ -233,11 +288,12 @@ Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context) {
       chosen = {exact};
     } else {
       chosen = all.matching(*request.gpu);
-      if (chosen.empty()) chosen = {PORTOLAN_TRY(about("GPU", all.resolve(*request.gpu))).accelerator};
+      if (chosen.empty())
+        chosen = {PORTOLAN_TRY(about("GPU", all.resolve(*request.gpu))).accelerator};
       if (chosen.size() > 1) {
-        answer.envelope.warnings.push_back(
-            fmt::format("{} means {} accelerators; commands that need one take {}", quoted(*request.gpu), chosen.size(),
-                        PORTOLAN_TRY(all.resolve(*request.gpu)).accelerator->id));
+        answer.envelope.warnings.push_back(fmt::format(
+            "{} means {} accelerators; commands that need one take {}", quoted(*request.gpu),
+            chosen.size(), PORTOLAN_TRY(all.resolve(*request.gpu)).accelerator->id));
       }
     }
     answer.result.detail = chosen.size() == 1;
@@ -249,30 +305,37 @@ Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context) {
   if (request.vendor) {
     std::vector<std::string_view> vendors;
     for (const hardware::Accelerator& a : all.all()) vendors.emplace_back(a.vendor);
-    const std::string vendor = PORTOLAN_TRY(known_name("vendor", "--vendor", *request.vendor, vendors, "portolan gpus -o csv --fields vendor"));
+    const std::string vendor = PORTOLAN_TRY(known_name(
+        "vendor", "--vendor", *request.vendor, vendors, "portolan gpus -o csv --fields vendor"));
     std::erase_if(chosen, [&](const auto* a) { return a->vendor != vendor; });
   }
-  if (request.min_memory) std::erase_if(chosen, [&](const auto* a) { return a->memory_label_bytes < *request.min_memory; });
+  if (request.min_memory)
+    std::erase_if(chosen,
+                  [&](const auto* a) { return a->memory_label_bytes < *request.min_memory; });
   const std::vector<market::Spread> spread = market::price_spread(catalogue, market::OfferQuery{});
-  for (const hardware::Accelerator* a : chosen) answer.result.gpus.push_back(gpu_row(*a, catalogue, spread));
+  for (const hardware::Accelerator* a : chosen)
+    answer.result.gpus.push_back(gpu_row(*a, catalogue, spread));
   auto key = [&](const GpuRow& row) -> double {
     const hardware::Accelerator& a = *row.accelerator;
     if (request.sort == "memory") return -a.memory.raw();
     if (request.sort == "bandwidth") return -a.bandwidth.raw();
-    if (request.sort == "bf16") return -a.peak_of(hardware::Rate::kBf16).value_or(FlopPerSecond(0)).raw();
+    if (request.sort == "bf16")
+      return -a.peak_of(hardware::Rate::kBf16).value_or(FlopPerSecond(0)).raw();
     if (request.sort == "price") return row.cheapest ? row.cheapest->dollars() : 1e300;
     if (request.sort == "perf-per-dollar") return -row.tflop_per_dollar.value_or(0);
     return 0;
   };
-  std::sort(answer.result.gpus.begin(), answer.result.gpus.end(), [&](const GpuRow& a, const GpuRow& b) {
-    const double ka = key(a), kb = key(b);
-    return ka != kb ? ka < kb : a.accelerator->id < b.accelerator->id;
-  });
+  std::sort(answer.result.gpus.begin(), answer.result.gpus.end(),
+            [&](const GpuRow& a, const GpuRow& b) {
+              const double ka = key(a), kb = key(b);
+              return ka != kb ? ka < kb : a.accelerator->id < b.accelerator->id;
+            });
   answer.result.total = all.all().size();
   answer.result.matched = answer.result.gpus.size();
   cut(answer.result.gpus, request.limit);
   for (const GpuRow& row : answer.result.gpus) {
-    answer.envelope.cite(row.accelerator->id, row.accelerator->name, row.accelerator->source, row.accelerator->date);
+    answer.envelope.cite(row.accelerator->id, row.accelerator->name, row.accelerator->source,
+                         row.accelerator->date);
   }
   if (request.explain) {
     for (const GpuRow& row : answer.result.gpus) {
@@ -283,7 +346,8 @@ Result<GpusAnswer> gpus(const GpusRequest& request, const Context& context) {
     }
   }
   const market::Constant& electricity = catalogue.constant("electricity_usd_per_kwh");
-  answer.envelope.assume("electricity_usd_per_kwh", electricity.value, "default", "", electricity.source);
+  answer.envelope.assume("electricity_usd_per_kwh", electricity.value, "default", "",
+                         electricity.source);
   return answer;
 }
 
@@ -308,7 +372,8 @@ Result<ModelsRequest> read_models(const io::Value& value) {
 
 namespace {
 
-/// The part after the last '/', lower case: hosts spell "meta-llama/Llama-3.1-70B-Instruct" in their own ways.
+/// The part after the last '/', lower case: hosts spell "meta-llama/Llama-3.1-70B-Instruct" in
+/// their own ways.
 std::string short_name(std::string_view name) {
   const std::size_t slash = name.rfind('/');
   return to_lower(slash == std::string_view::npos ? name : name.substr(slash + 1));
@@ -318,30 +383,42 @@ std::string short_name(std::string_view name) {
 bool hosts(const market::ApiPrice& price, const model::Model& model) {
   std::vector<std::string> names = {to_lower(model.id), short_name(model.hf_id)};
   for (const std::string& alias : model.aliases) names.push_back(short_name(alias));
-  if (!price.hf_id.empty()) return std::find(names.begin(), names.end(), short_name(price.hf_id)) != names.end();
+  if (!price.hf_id.empty())
+    return std::find(names.begin(), names.end(), short_name(price.hf_id)) != names.end();
   const std::string hosted = short_name(price.model).substr(0, short_name(price.model).find(':'));
   return std::find(names.begin(), names.end(), hosted) != names.end();
 }
 
-/// All hosted prices, or those of one model, cheapest output first; free tiers and unpriced rows last.
-void fill_prices(ModelsAnswer& answer, const ModelsRequest& request, const market::Catalogue& catalogue) {
+/// All hosted prices, or those of one model, cheapest output first; free tiers and unpriced rows
+/// last.
+void fill_prices(ModelsAnswer& answer, const ModelsRequest& request,
+                 const market::Catalogue& catalogue) {
   ModelsResult& result = answer.result;
   for (const market::ApiPrice& price : catalogue.api_prices()) {
     if (request.name && !hosts(price, result.models.front().model)) continue;
     if (!request.provider.empty() &&
-        std::none_of(request.provider.begin(), request.provider.end(), [&](const std::string& p) { return to_lower(p) == to_lower(price.provider); })) {
+        std::none_of(request.provider.begin(), request.provider.end(), [&](const std::string& p) {
+          return to_lower(p) == to_lower(price.provider);
+        })) {
       continue;
     }
     result.prices.push_back(&price);
   }
-  std::sort(result.prices.begin(), result.prices.end(), [](const market::ApiPrice* a, const market::ApiPrice* b) {
-    auto key = [](const market::ApiPrice* p) { return p->output && p->output->nano() > 0 ? p->output->nano() : std::numeric_limits<std::int64_t>::max(); };
-    return std::tuple(key(a), a->provider, a->model, a->time_window, a->flags) < std::tuple(key(b), b->provider, b->model, b->time_window, b->flags);
-  });
+  std::sort(result.prices.begin(), result.prices.end(),
+            [](const market::ApiPrice* a, const market::ApiPrice* b) {
+              auto key = [](const market::ApiPrice* p) {
+                return p->output && p->output->nano() > 0
+                           ? p->output->nano()
+                           : std::numeric_limits<std::int64_t>::max();
+              };
+              return std::tuple(key(a), a->provider, a->model, a->time_window, a->flags) <
+                     std::tuple(key(b), b->provider, b->model, b->time_window, b->flags);
+            });
   result.prices_matched = result.prices.size();
   cut(result.prices, request.limit);
   for (const market::ApiPrice* price : result.prices) {
-    answer.envelope.cite(price->source, "hosted API prices", price->source, price->observed.latest ? price->observed.latest->text() : "");
+    answer.envelope.cite(price->source, "hosted API prices", price->source,
+                         price->observed.latest ? price->observed.latest->text() : "");
   }
 }
 
@@ -363,7 +440,8 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
   std::set<std::string> families;
   for (const std::string& name : wanted) {
     ModelRow row;
-    row.model = request.name ? PORTOLAN_TRY(context.models().find(name)) : PORTOLAN_TRY(context.models().named(name));
+    row.model = request.name ? PORTOLAN_TRY(context.models().find(name))
+                             : PORTOLAN_TRY(context.models().named(name));
     families.insert(row.model.family);
     if (request.compute && !request.name && !row.model.article) continue;
     if (request.family && to_lower(row.model.family) != to_lower(*request.family)) continue;
@@ -375,7 +453,9 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
     result.models.push_back(std::move(row));
   }
   if (request.family) {
-    PORTOLAN_DO(known_name("family", "--family", *request.family, {families.begin(), families.end()}, "portolan models --limit 0 -o csv --fields family"));
+    PORTOLAN_DO(known_name("family", "--family", *request.family,
+                           {families.begin(), families.end()},
+                           "portolan models --limit 0 -o csv --fields family"));
   }
   std::sort(result.models.begin(), result.models.end(), [&](const ModelRow& a, const ModelRow& b) {
     if (request.sort == "parameters") {
@@ -396,7 +476,8 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
   if (!request.compute) cut(result.models, request.limit);
   for (const ModelRow& row : result.models) {
     if (request.name) {
-      for (const std::string& note : row.model.architecture.notes) answer.envelope.warnings.push_back(note);
+      for (const std::string& note : row.model.architecture.notes)
+        answer.envelope.warnings.push_back(note);
     }
     answer.envelope.cite(row.model.id, row.model.id, row.model.source, row.model.date);
   }
@@ -420,7 +501,8 @@ Result<ProvidersAnswer> providers(const ProvidersRequest& request, const Context
   answer.envelope = envelope_for("providers", context);
   const market::Catalogue& catalogue = context.catalogue();
   if (request.engines) {
-    for (const market::EngineSupport& support : catalogue.engine_support()) answer.result.engines.push_back(&support);
+    for (const market::EngineSupport& support : catalogue.engine_support())
+      answer.result.engines.push_back(&support);
     answer.result.total = answer.result.engines.size();
     return answer;
   }
@@ -429,14 +511,21 @@ Result<ProvidersAnswer> providers(const ProvidersRequest& request, const Context
     names.emplace_back(provider.id);
     kinds.emplace_back(provider.kind);
   }
-  if (request.name) PORTOLAN_DO(known_name("provider", "NAME", *request.name, names, "portolan providers"));
-  if (request.kind) PORTOLAN_DO(known_name("kind", "--kind", *request.kind, kinds, "portolan providers -o csv --fields kind"));
+  if (request.name)
+    PORTOLAN_DO(known_name("provider", "NAME", *request.name, names, "portolan providers"));
+  if (request.kind)
+    PORTOLAN_DO(known_name("kind", "--kind", *request.kind, kinds,
+                           "portolan providers -o csv --fields kind"));
   answer.result.detail = request.name.has_value();
   answer.result.total = catalogue.providers().size();
   for (const market::Provider& provider : catalogue.providers()) {
     if (request.name && provider.id != to_lower(*request.name)) continue;
     if (request.kind && to_lower(provider.kind) != to_lower(*request.kind)) continue;
-    ProviderRow row{.provider = &provider, .offers = 0, .accelerators = 0, .fractional = 0, .interconnects = {}};
+    ProviderRow row;
+    row.provider = &provider;
+    for (const market::Egress& tier : catalogue.egress()) {
+      if (tier.provider == provider.id) row.egress.push_back(&tier);
+    }
     std::set<std::string> accelerators, links;
     for (const market::Offer& offer : catalogue.offers()) {
       if (offer.provider != provider.id || offer.standing != market::Standing::kAccepted) continue;

@@ -29,7 +29,8 @@ Result<PlanRequest> read_plan(const io::Value& value) {
   } else {
     const std::string path = job->scalar_text();
     request.file = path == "-" ? "standard input" : path;
-    request.document = PORTOLAN_TRY(io::parse_document(PORTOLAN_TRY(read_file(path)), request.file));
+    request.document =
+        PORTOLAN_TRY(io::parse_document(PORTOLAN_TRY(read_file(path)), request.file));
   }
   request.job = PORTOLAN_TRY(planner::read_job(request.document, request.file));
   return request;
@@ -37,38 +38,47 @@ Result<PlanRequest> read_plan(const io::Value& value) {
 
 namespace {
 
-void add_assumptions(Envelope& envelope, const planner::PlanResult& result, const market::Catalogue& catalogue) {
+void add_assumptions(Envelope& envelope, const planner::PlanResult& result,
+                     const market::Catalogue& catalogue) {
   const planner::Job& job = result.job;
   const market::Constant& month = catalogue.constant("hours_per_month");
   envelope.assume("hours_per_month", month.value, "default", "", month.source);
   envelope.assume("max_utilisation", job.max_utilisation, "default", "max_utilisation: in the job");
   if (job.kind == planner::JobKind::kServe || job.kind == planner::JobKind::kBatch) {
-    envelope.assume("engine", std::string(cost::default_engine().engine), job.engine ? "job" : "default", "engine: in the job",
+    envelope.assume("engine", std::string(cost::default_engine().engine),
+                    job.engine ? "job" : "default", "engine: in the job",
                     cost::default_engine().source);
     envelope.assume("arrivals", "Poisson", "default", "");
-    envelope.assume("cached_share_of_prompt", job.traffic.work.cached_share, job.traffic.work.cached_share > 0 ? "job" : "default",
+    envelope.assume("cached_share_of_prompt", job.traffic.work.cached_share,
+                    job.traffic.work.cached_share > 0 ? "job" : "default",
                     "traffic.cached_share in the job");
-    envelope.assume("peak_requests_per_second", job.traffic.peak_requests_per_second, "derived", "traffic.peak_factor in the job");
+    envelope.assume("peak_requests_per_second", job.traffic.peak_requests_per_second, "derived",
+                    "traffic.peak_factor in the job");
     envelope.assume("spare_replicas", job.spare_replicas, "default", "spare_replicas: in the job");
   } else {
     envelope.assume("sequence_tokens", job.training.sequence, "job", "sequence_length: in the job");
-    envelope.assume("global_batch_tokens", job.training.global_batch_tokens, "job", "global_batch_tokens: in the job");
+    envelope.assume("global_batch_tokens", job.training.global_batch_tokens, "job",
+                    "global_batch_tokens: in the job");
     envelope.assume("runs", job.runs.value_or(1), job.runs ? "job" : "default", "runs: in the job");
   }
   if (job.where.purchase.empty()) {
     const bool spot = job.kind != planner::JobKind::kServe;
-    envelope.assume("purchase", spot ? "on-demand, spot" : "on-demand", "default", "where.purchase in the job");
+    envelope.assume("purchase", spot ? "on-demand, spot" : "on-demand", "default",
+                    "where.purchase in the job");
   }
-  envelope.assume("price_includes", "the instance with its host; not storage, egress, tax or support", "default", "");
+  envelope.assume("price_includes",
+                  "the instance with its host; not storage, egress, tax or support", "default", "");
 }
 
 /// The value a JSON pointer leads to; nullptr when there is none.
 const io::Value* at_pointer(const io::Value& document, std::string_view pointer) {
   const io::Value* at = &document;
-  for (std::string_view step : split(pointer.substr(std::min<std::size_t>(1, pointer.size())), '/')) {
+  for (std::string_view step :
+       split(pointer.substr(std::min<std::size_t>(1, pointer.size())), '/')) {
     if (at->is_array()) {
       const auto index = parse_int(step);
-      if (!index || *index < 0 || static_cast<std::size_t>(*index) >= at->array().size()) return nullptr;
+      if (!index || *index < 0 || static_cast<std::size_t>(*index) >= at->array().size())
+        return nullptr;
       at = &at->array()[static_cast<std::size_t>(*index)];
     } else {
       at = at->find(step);
@@ -111,15 +121,20 @@ Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
   if (!planned) return fail(placed(std::move(planned).error(), request));
   answer.result = std::move(*planned);
   answer.result.search.elapsed_seconds = (monotonic_now() - start).raw();
-  answer.shown = request.top == 0 ? answer.result.plans.size() : std::min(answer.result.plans.size(), static_cast<std::size_t>(request.top));
+  answer.shown = request.top == 0
+                     ? answer.result.plans.size()
+                     : std::min(answer.result.plans.size(), static_cast<std::size_t>(request.top));
   answer.envelope.oldest_price_date = answer.result.oldest_price_used;
   answer.envelope.warnings = answer.result.warnings;
   add_assumptions(answer.envelope, answer.result, context.catalogue());
   for (const planner::Plan& plan : std::span(answer.result.plans).first(answer.shown)) {
-    answer.envelope.cite(plan.offer->source, "offers", plan.offer->source + (plan.offer->revision.empty() ? "" : "@" + plan.offer->revision),
-                         plan.offer->observed.latest ? plan.offer->observed.latest->text() : "");
+    answer.envelope.cite(
+        plan.offer->source, "offers",
+        plan.offer->source + (plan.offer->revision.empty() ? "" : "@" + plan.offer->revision),
+        plan.offer->observed.latest ? plan.offer->observed.latest->text() : "");
   }
-  answer.envelope.cite("engine", std::string(cost::default_engine().engine), cost::default_engine().source, cost::default_engine().date);
+  answer.envelope.cite("engine", std::string(cost::default_engine().engine),
+                       cost::default_engine().source, cost::default_engine().date);
   if (request.max_price_age_days && answer.result.oldest_price_used) {
     const std::int32_t age = days_between(*answer.result.oldest_price_used, context.today());
     if (age > *request.max_price_age_days) {

@@ -12,8 +12,9 @@ namespace portolan::app {
 
 struct PlanRequest {
   planner::Job job;
-  io::Value document;            // the job as it was written, for places of problems and for the answer's request
-  std::string file;              // it came from; empty when the request held it
+  io::Value
+      document;  // the job as it was written, for places of problems and for the answer's request
+  std::string file;  // it came from; empty when the request held it
   std::int64_t top = 10;
   bool explain = false;
   std::optional<std::int64_t> max_price_age_days;
@@ -23,9 +24,10 @@ Result<PlanRequest> read_plan(const io::Value& request);
 
 struct PlanAnswer {
   planner::PlanResult result;
-  std::size_t shown = 0;         // rows of result.plans that were asked for; the chart shows all
+  std::size_t shown = 0;  // rows of result.plans that were asked for; the chart shows all
   Envelope envelope;
-  std::optional<Error> policy;   // --max-price-age exceeded: the answer is still printed, exit code 5
+  std::optional<Error>
+      policy;  // --max-price-age exceeded: the answer is still printed, exit code 5
 };
 Result<PlanAnswer> plan(const PlanRequest& request, const Context& context);
 

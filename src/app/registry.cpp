@@ -10,71 +10,100 @@ using enum OptionType;
 
 const std::vector<Verb>& all_verbs() {
   static const std::vector<Verb> kVerbs = {
-      {"estimate", "FLOPs, memory, time, energy and cost of one model",
-       "Prints the rule of thumb (2np, 6pD) beside the operator-level model of the architecture: what\n"
-       "a prompt and a token cost in FLOP, how much memory the weights and the KV cache take, and,\n"
+      {"estimate",
+       "FLOPs, memory, time, energy and cost of one model",
+       "Prints the rule of thumb (2np, 6pD) beside the operator-level model of the architecture: "
+       "what\n"
+       "a prompt and a token cost in FLOP, how much memory the weights and the KV cache take, "
+       "and,\n"
        "with --gpu, how long it takes on that hardware, what bounds it and what it costs.",
-       {{"model", kText, "MODEL", "", "name, config.json, folder, .gguf or .safetensors file", "@models", true, true},
+       {{"model", kText, "MODEL", "", "name, config.json, folder, .gguf or .safetensors file",
+         "@models", true, true},
         {"tokens", kCount, "N", "", "tokens processed, prompt and answer together (default: 1024)"},
         {"input", kCount, "N", "", "prompt tokens; with --output replaces --tokens"},
         {"output", kCount, "N", "", "generated tokens"},
-        {"characters", kCount, "N", "", "length of the text instead of tokens, at 4 characters per token"},
-        {"training_tokens", kCount, "D", "", "tokens of a training run: makes it a training question"},
-        {"sequence", kCount, "N", "", "training sample length (default: the model's maximum, at most 8192)"},
-        {"dtype", kText, "FORMAT", "", "weights: fp32 bf16 fp16 fp8 int8 int4 … (default: the checkpoint's own)", "@formats"},
-        {"kv_dtype", kText, "FORMAT", "", "KV cache: bf16 fp8 int8 q8_0 … (default: 4 bytes for fp32, else 2)", "fp32 bf16 fp16 fp8 int8 q8_0 int4"},
+        {"characters", kCount, "N", "",
+         "length of the text instead of tokens, at 4 characters per token"},
+        {"training_tokens", kCount, "D", "",
+         "tokens of a training run: makes it a training question"},
+        {"sequence", kCount, "N", "",
+         "training sample length (default: the model's maximum, at most 8192)"},
+        {"dtype", kText, "FORMAT", "",
+         "weights: fp32 bf16 fp16 fp8 int8 int4 … (default: the checkpoint's own)", "@formats"},
+        {"kv_dtype", kText, "FORMAT", "",
+         "KV cache: bf16 fp8 int8 q8_0 … (default: 4 bytes for fp32, else 2)",
+         "fp32 bf16 fp16 fp8 int8 q8_0 int4"},
         {"batch", kCount, "B", "1", "sequences decoded together"},
-        {"context", kCount, "L", "", "tokens held in the KV cache per sequence (default: input + output)"},
+        {"context", kCount, "L", "",
+         "tokens held in the KV cache per sequence (default: input + output)"},
         {"gpu", kText, "GPU", "", "accelerator to run on", "@gpus"},
         {"count", kInteger, "N", "", "accelerators (default: tp x pp, else 1)"},
         {"tp", kInteger, "N", "", "tensor-parallel degree (default: count, within one node)"},
         {"pp", kInteger, "N", "", "pipeline-parallel degree (default: count over tp)"},
         {"ep", kInteger, "N", "1", "expert-parallel degree"},
-        {"price", kMoney, "USD", "", "price of one accelerator-hour (default: cheapest on-demand offer)"},
+        {"price", kMoney, "USD", "",
+         "price of one accelerator-hour (default: cheapest on-demand offer)"},
         {"utilisation", kShare, "SHARE", "1", "share of the paid time that does work"},
-        {"mfu", kShare, "SHARE", "", "train by the rule of thumb at this model FLOP utilisation (default: 0.375 beside the operator model)"},
+        {"mfu", kShare, "SHARE", "",
+         "train by the rule of thumb at this model FLOP utilisation (default: 0.375 beside the "
+         "operator model)"},
         {"max_params", kFlag, "", "", "largest trainable model per recipe for --gpu or --memory"},
         {"memory", kBytes, "SIZE", "", "memory of one card for --max-params, e.g. 12GB"}},
        {"portolan estimate gpt3-175b --tokens 1024 --dtype fp16",
-        "portolan estimate deepseek-ai/DeepSeek-V3 --context 131072 --batch 8 --gpu h200-sxm --tp 8",
+        "portolan estimate deepseek-ai/DeepSeek-V3 --context 131072 --batch 8 --gpu h200-sxm --tp "
+        "8",
         "portolan estimate llama-3.1-8b --training-tokens 1T --gpu h100-sxm --count 64",
         "portolan estimate --max-params --memory 12GB llama-3.1-8b"}},
-      {"plan", "the cheapest feasible ways to run a job",
-       "Reads a job file (serve, batch, train or finetune), tries every machine shape of the market with\n"
-       "every legal parallel layout, precision and batch, and ranks what meets the constraints by cost.\n"
-       "What was rejected is counted by reason, with the nearest miss. Exit code 3: no plan exists.",
+      {"plan",
+       "the cheapest feasible ways to run a job",
+       "Reads a job file (serve, batch, train or finetune), tries every machine shape of the "
+       "market with\n"
+       "every legal parallel layout, precision and batch, and ranks what meets the constraints by "
+       "cost.\n"
+       "What was rejected is counted by reason, with the nearest miss. Exit code 3: no plan "
+       "exists.",
        {{"job", kFile, "JOB.yaml", "", "job file, or - for standard input", {}, true, true},
         {"top", kInteger, "K", "10", "rows to print (0 = all)"},
-        {"max_price_age", kText, "AGE", "", "exit code 5 when an older price decides the plan, e.g. 30d"},
+        {"max_price_age", kText, "AGE", "",
+         "exit code 5 when an older price decides the plan, e.g. 30d"},
         {"svg", kFile, "FILE", "", "write the cost-latency chart as SVG"},
         {"force", kFlag, "", "", "overwrite the SVG file"}},
-       {"portolan plan examples/chat-70b/job.yaml", "portolan plan examples/train-8b/job.yaml --top 3"}},
-      {"offers", "priced machines of the market",
-       "Lists accepted offers. --gpu takes a grammar: vendor, names, memory and count in any order,\n"
+       {"portolan plan examples/chat-70b/job.yaml",
+        "portolan plan examples/train-8b/job.yaml --top 3"}},
+      {"offers",
+       "priced machines of the market",
+       "Lists accepted offers. --gpu takes a grammar: vendor, names, memory and count in any "
+       "order,\n"
        "joined by ':' (nvidia:A100,H100:80GB:1..8). See 'portolan help grammar'.",
        {{"gpu", kText, "GRAMMAR", "", "accelerators, e.g. H100:8 or A100:80GB:1..8", "@gpus"},
         {"count", kText, "RANGE", "", "accelerators per instance, e.g. 8 or 1..8"},
         {"provider", kList, "NAME", "", "only these providers", "@providers"},
         {"region", kList, "GLOB", "", "only these regions, e.g. us-*"},
-        {"purchase", kList, "KIND", "", "on-demand, spot, reserved-1y, …", "on-demand spot reserved-1y reserved-3y capacity-block auction serverless"},
+        {"purchase", kList, "KIND", "", "on-demand, spot, reserved-1y, …",
+         "on-demand spot reserved-1y reserved-3y capacity-block auction serverless"},
         {"max_price", kMoney, "USD", "", "highest price of one instance-hour"},
         {"max_price_age", kText, "AGE", "", "hide offers observed longer ago, e.g. 90d"},
         {"sort", kText, "KEY", "price", "price, gpu-price or age", "price gpu-price age"},
         {"limit", kInteger, "N", "20", "rows to print (0 = all)"},
         {"stats", kFlag, "", "", "price spread per accelerator instead of rows"},
         {"quarantined", kFlag, "", "", "the rows that a gate set aside, and why"}},
-       {"portolan offers --gpu H100:8 --sort gpu-price", "portolan offers --gpu a100-sxm-80gb --stats",
+       {"portolan offers --gpu H100:8 --sort gpu-price",
+        "portolan offers --gpu a100-sxm-80gb --stats",
         "portolan offers --gpu 24GB.. --max-price 1 --region 'us-*'"}},
-      {"gpus", "accelerators: rates, memory, links, conflicts",
+      {"gpus",
+       "accelerators: rates, memory, links, conflicts",
        "Without a name the table of accelerators, with one everything known about it.",
        {{"gpu", kText, "GPU", "", "one accelerator, or a loose name such as h100", "@gpus", true},
         {"vendor", kText, "NAME", "", "only this vendor"},
         {"min_memory", kBytes, "SIZE", "", "at least this much memory, e.g. 80GB"},
-        {"sort", kText, "KEY", "id", "id, memory, bandwidth, bf16, price, perf-per-dollar", "id memory bandwidth bf16 price perf-per-dollar"},
+        {"sort", kText, "KEY", "id", "id, memory, bandwidth, bf16, price, perf-per-dollar",
+         "id memory bandwidth bf16 price perf-per-dollar"},
         {"limit", kInteger, "N", "0", "rows to print (0 = all)"},
         {"all", kFlag, "", "", "announced and unmodelled parts too"}},
-       {"portolan gpus --sort perf-per-dollar --limit 10", "portolan gpus a100-sxm-80gb --explain"}},
-      {"models", "known models",
+       {"portolan gpus --sort perf-per-dollar --limit 10",
+        "portolan gpus a100-sxm-80gb --explain"}},
+      {"models",
+       "known models",
        "Without a name the table of models, with one everything known about it.",
        {{"name", kText, "MODEL", "", "one model", "@models", true},
         {"family", kText, "NAME", "", "only this family"},
@@ -82,19 +111,27 @@ const std::vector<Verb>& all_verbs() {
         {"max_parameters", kCount, "N", "", "at most so many parameters, e.g. 70B"},
         {"sort", kText, "KEY", "id", "id, parameters, released, kv", "id parameters released kv"},
         {"limit", kInteger, "N", "20", "rows to print (0 = all)"},
-        {"prices", kFlag, "", "", "what hosted APIs ask per million tokens, of the model or of all"},
+        {"prices", kFlag, "", "",
+         "what hosted APIs ask per million tokens, of the model or of all"},
         {"provider", kList, "NAME", "", "hosted prices of these providers only"},
-        {"compute", kFlag, "", "", "the reference article's table: parameters, FLOP for 1,024 tokens, training FLOP, memory"}},
-       {"portolan models --family qwen --sort parameters", "portolan models deepseek-v3", "portolan models deepseek-v3 --prices", "portolan models --compute"}},
-      {"providers", "who sells compute, and how",
-       "Delivery model, billing quantum, spot, multi-node, support and interconnect of each provider;\n"
+        {"compute", kFlag, "", "",
+         "the reference article's table: parameters, FLOP for 1,024 tokens, training FLOP, "
+         "memory"}},
+       {"portolan models --family qwen --sort parameters", "portolan models deepseek-v3",
+        "portolan models deepseek-v3 --prices", "portolan models --compute"}},
+      {"providers",
+       "who sells compute, and how",
+       "Delivery model, billing quantum, spot, multi-node, support and interconnect of each "
+       "provider;\n"
        "--engines shows which inference engine runs on which accelerators, and how sure that is.",
        {{"name", kText, "NAME", "", "one provider", "@providers", true},
         {"kind", kText, "KIND", "", "hyperscaler, neocloud, marketplace, broker …"},
         {"engines", kFlag, "", "", "the engine support matrix"}},
        {"portolan providers", "portolan providers lambda", "portolan providers --engines"}},
-      {"validate", "check the engine against published figures",
-       "'portolan validate article' recomputes every golden value of the reference article and prints\n"
+      {"validate",
+       "check the engine against published figures",
+       "'portolan validate article' recomputes every golden value of the reference article and "
+       "prints\n"
        "the thirteen places where its numbers do not add up. Exit code 5 when a value moved.",
        {{"set", kText, "SET", "article", "what to validate: article", "article", true},
         {"errata", kFlag, "", "", "the errata in words instead of the golden values"}},
@@ -105,7 +142,8 @@ const std::vector<Verb>& all_verbs() {
 
 const std::vector<Option>& all_common() {
   static const std::vector<Option> kCommon = {
-      {"format", kText, "FORMAT", "table", "table, wide, json, jsonl, csv, yaml, md, name", "table wide json jsonl csv yaml md name", false, false, 'o'},
+      {"format", kText, "FORMAT", "table", "table, wide, json, jsonl, csv, yaml, md, name",
+       "table wide json jsonl csv yaml md name", false, false, 'o'},
       {"fields", kText, "A,B.C", "", "only these fields, in this order ('help' lists them)"},
       {"no_header", kFlag, "", "", "leave out the header row of tables and CSV"},
       {"explain", kFlag, "", "", "print how the headline figures were derived, with sources"},
@@ -134,13 +172,15 @@ constexpr std::array<Topic, 6> kTopics = {{
      "Output formats (-o)\n"
      "  table   fits the terminal (at most 100 columns); what was cut is said\n"
      "  wide    the same without the width limit\n"
-     "  json    one object: schema_version, command, catalogue, result, assumptions, sources, warnings\n"
+     "  json    one object: schema_version, command, catalogue, result, assumptions, sources, "
+     "warnings\n"
      "  jsonl   one line per row, first the envelope, last {\"end\":true,\"count\":N}\n"
      "  csv     RFC 4180 with a header, one row per item, nested fields with dots\n"
      "  yaml    the JSON object as YAML\n"
      "  md      Markdown tables\n"
      "  name    ids only, one per line\n"
-     "The answer goes to standard output, everything else to standard error. Units are the last word of\n"
+     "The answer goes to standard output, everything else to standard error. Units are the last "
+     "word of\n"
      "each key; unknown is null in JSON and – in tables. JSON Schemas: portolan schema VERB.\n"},
     {"units",
      "Units\n"
@@ -170,9 +210,12 @@ constexpr std::array<Topic, 6> kTopics = {{
      "  LC_ALL, LANG      a locale without UTF-8 turns --ascii on\n"},
     {"assumptions",
      "Assumptions\n"
-     "  Every default that an answer rests on is listed in assumptions[] of the JSON and printed by\n"
-     "  --assumptions, with its origin, its source and the flag that changes it. Prices are judged on the\n"
-     "  catalogue's date, so the same command gives the same bytes tomorrow. Not investment advice.\n"},
+     "  Every default that an answer rests on is listed in assumptions[] of the JSON and printed "
+     "by\n"
+     "  --assumptions, with its origin, its source and the flag that changes it. Prices are judged "
+     "on the\n"
+     "  catalogue's date, so the same command gives the same bytes tomorrow. Not investment "
+     "advice.\n"},
     {"grammar",
      "GPU grammar: parts joined by ':' in any order, each at most once\n"
      "  8                        any accelerator, 8 of them\n"
@@ -187,17 +230,28 @@ constexpr std::array<Topic, 6> kTopics = {{
 
 std::string_view type_name(OptionType type) {
   switch (type) {
-    case kFlag: return "flag";
-    case kText: return "text";
-    case kInteger: return "integer";
-    case kNumber: return "number";
-    case kCount: return "count";
-    case kBytes: return "bytes";
-    case kShare: return "share";
-    case kMoney: return "money";
-    case kDate: return "date";
-    case kList: return "list";
-    case kFile: return "file";
+    case kFlag:
+      return "flag";
+    case kText:
+      return "text";
+    case kInteger:
+      return "integer";
+    case kNumber:
+      return "number";
+    case kCount:
+      return "count";
+    case kBytes:
+      return "bytes";
+    case kShare:
+      return "share";
+    case kMoney:
+      return "money";
+    case kDate:
+      return "date";
+    case kList:
+      return "list";
+    case kFile:
+      return "file";
   }
   return "text";
 }
@@ -206,7 +260,8 @@ std::span<const Verb> verbs() { return all_verbs(); }
 
 const Verb* find_verb(std::string_view name) {
   const auto& verbs = all_verbs();
-  const auto it = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) { return v.name == name; });
+  const auto it =
+      std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) { return v.name == name; });
   return it == verbs.end() ? nullptr : &*it;
 }
 

@@ -1,4 +1,5 @@
-// The one list of verbs and options: flags, request keys, help, completion, man page and reference are all made from it.
+// The one list of verbs and options: flags, request keys, help, completion, man page and reference
+// are all made from it.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +10,38 @@
 
 namespace portolan::app {
 
-enum class OptionType : std::uint8_t { kFlag, kText, kInteger, kNumber, kCount, kBytes, kShare, kMoney, kDate, kList, kFile };
+enum class OptionType : std::uint8_t {
+  kFlag,
+  kText,
+  kInteger,
+  kNumber,
+  kCount,
+  kBytes,
+  kShare,
+  kMoney,
+  kDate,
+  kList,
+  kFile
+};
 std::string_view type_name(OptionType type);
 
-/// One user-settable value. The flag is "--" + key with '_' as '-'; the request key of the HTTP API is `key`.
+/// One user-settable value. The flag is "--" + key with '_' as '-'; the request key of the HTTP API
+/// is `key`.
 struct Option {
   std::string_view key;
   OptionType type = OptionType::kText;
-  std::string_view value_name;       // "N", "GPU"; empty for flags
-  std::string_view default_text;     // "" = none
-  std::string_view help;             // one line, lower case
-  std::string_view choices = {};     // space separated, or "@models", "@gpus", "@providers", "@formats"
+  std::string_view value_name;    // "N", "GPU"; empty for flags
+  std::string_view default_text;  // "" = none
+  std::string_view help;          // one line, lower case
+  std::string_view choices =
+      {};  // space separated, or "@models", "@gpus", "@providers", "@formats"
   bool positional = false, required = false;
   char short_name = 0;
 };
 
 struct Verb {
   std::string_view name, summary, details;
-  std::vector<Option> options;       // besides the common ones
+  std::vector<Option> options;             // besides the common ones
   std::vector<std::string_view> examples;  // commands that run as printed
 };
 

@@ -34,7 +34,8 @@ std::vector<std::string> text_list(io::Fields& fields, std::string_view key) {
   return out;
 }
 
-std::string choice(io::Fields& fields, std::string_view key, std::span<const std::string_view> allowed) {
+std::string choice(io::Fields& fields, std::string_view key,
+                   std::span<const std::string_view> allowed) {
   const std::string given = fields.text(key).value_or(std::string(allowed.front()));
   if (std::find(allowed.begin(), allowed.end(), given) == allowed.end()) {
     std::string list;
@@ -60,8 +61,9 @@ std::optional<std::int64_t> age_days(io::Fields& fields, std::string_view key) {
   return static_cast<std::int64_t>(std::floor(age->in(kDay)));
 }
 
-Result<std::string> known_name(std::string_view what, std::string_view argument, const std::string& name,
-                               std::vector<std::string_view> known, std::string_view list_command) {
+Result<std::string> known_name(std::string_view what, std::string_view argument,
+                               const std::string& name, std::vector<std::string_view> known,
+                               std::string_view list_command) {
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
   const std::string lower = to_lower(name);

@@ -324,6 +324,13 @@ void write_provider(Page& page, const app::ProviderRow& row) {
   out.add("support", known(p.support_tiers));
   out.add("discounts", known(p.discount_programmes));
   out.add("price feed", known(p.price_feed));
+  std::vector<std::string> egress;
+  for (const market::Egress* tier : row.egress) {
+    egress.push_back(fmt::format(
+        "{} {} USD/GB{}", tier->destination, shortest(tier->usd_per_gb),
+        tier->from_gb > 0 ? fmt::format(" above {} GB", whole_number(tier->from_gb)) : ""));
+  }
+  out.add("egress", known(joined(egress, ", ")));
   out.add("interconnects", known(joined(row.interconnects, ", ")));
   out.add(
       "offers",

@@ -332,6 +332,20 @@ const Field<ApiPrice> kApiPrice[] = {
 };
 
 using app::ProviderRow;
+using market::Egress;
+const Field<Egress> kEgress[] = {
+    {{"destination", kString, "internet, inter-region …"},
+     [](const Egress& e) { return Value(e.destination); }},
+    {{"from_gb", kNumber, "of a month, 1e9 bytes each"},
+     [](const Egress& e) { return whole(e.from_gb); }},
+    {{"to_gb", kNumber, "end of the tier; null: no end", true},
+     [](const Egress& e) { return e.to_gb ? whole(*e.to_gb) : Value(); }},
+    {{"usd_per_gb", kNumber, ""}, [](const Egress& e) { return usd(e.usd_per_gb); }},
+    {{"note", kString, "", true}, [](const Egress& e) { return text_or_null(e.note); }},
+    {{"source", kString, ""}, [](const Egress& e) { return Value(e.source); }},
+    {{"date", kString, ""}, [](const Egress& e) { return Value(e.date); }},
+};
+
 const Field<ProviderRow> kProvider[] = {
     {{"id", kString, ""}, [](const ProviderRow& p) { return Value(p.provider->id); }},
     {{"name", kString, ""}, [](const ProviderRow& p) { return Value(p.provider->name); }},
@@ -364,6 +378,8 @@ const Field<ProviderRow> kProvider[] = {
       false,
       {}},
      [](const ProviderRow& p) { return strings(p.interconnects); }},
+    {{"egress", kArray, "what data costs on its way out", false, infos(kEgress)},
+     [](const ProviderRow& p) { return array_of(p.egress, kEgress); }},
     {{"offers", kInteger, "accepted"},
      [](const ProviderRow& p) { return Value(static_cast<std::int64_t>(p.offers)); }},
     {{"accelerators", kInteger, "kinds offered"},
