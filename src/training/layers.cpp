@@ -51,20 +51,21 @@ Work dense(const cost::Machine& machine, const Linear& linear, double tokens) {
           cost::gemm_time(machine, weight, linear.k).seconds};
 }
 
+/// Routed experts as one product per rank: the rows of its experts end to end, every expert's
+/// weights read once. Tiles of 128 rows are half empty at the end of each expert.
 Work grouped(const cost::Machine& machine, const Product& product, double tokens, double ep) {
-  cost::Experts experts{.linear = product.linear,
-                        .experts = product.experts / ep,
-                        .experts_total = product.experts,
-                        .top_k = product.top_k,
-                        .token_groups = ep,
-                        .format = product.linear.compute == model::Compute::kFp8
-                                      ? model::Format::kFp8
-                                      : model::Format::kBf16};
-  Work work;
-  work.forward = work.weight_gradient = cost::grouped_time(machine, experts, tokens).seconds;
-  experts.linear = transposed(product.linear);
-  work.input_gradient = cost::grouped_time(machine, experts, tokens).seconds;
-  return work;
+  constexpr double kHalfTile = 64;
+  const double experts = product.experts / ep, rows = tokens * product.top_k;
+  const double each = std::max(1.0, rows / experts);
+  Linear linear = product.linear, weight = product.linear;
+  linear.weight_bytes *= experts;
+  weight.k = each;
+  weight.weight_bytes = weight.input_bytes;
+  weight.quantises_input = false;
+  const double padding = 1 + kHalfTile / each;
+  return {padding * cost::gemm_time(machine, linear, rows).seconds,
+          padding * cost::gemm_time(machine, transposed(linear), rows).seconds,
+          cost::gemm_time(machine, weight, product.linear.k * experts).seconds};
 }
 
 }  // namespace
@@ -229,7 +230,9 @@ class LayerBuilder {
     const Product& product = routed && ep_ > 1 ? unsplit : split;
     const bool low = product.linear.compute == model::Compute::kFp8 ||
                      product.linear.compute == model::Compute::kFp4;
-    const double share = stack_.product_share * (low ? stack_.low_precision_share : 1);
+    const double share =
+        stack_.product_share * (low ? stack_.low_precision_share : 1) *
+        (routed ? stack_.grouped_share / (ep_ > 1 ? stack_.expert_imbalance : 1) : 1);
     const double factor =
         product.count * (routed ? stack_.corrections.experts : stack_.corrections.linear) / share;
     const Work work = !routed ? dense(machine_, product.linear, tokens_)
