@@ -1,3 +1,3 @@
 int unexplained;
-#include "io/json.hpp"
 #include "base/up.hpp"
+#include "io/json.hpp"

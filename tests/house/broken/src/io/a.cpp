@@ -1,3 +1,4 @@
 #include <yaml-cpp/yaml.h>
-#include "json.hpp"
+
 #include "base/absent.hpp"
+#include "json.hpp"

@@ -1,5 +1,6 @@
+#include <random>
+
 #include "base/up.hpp"
 #include "io/json.hpp"
-#include <random>
 std::random_device device;
 void g() { std::abort(); }
