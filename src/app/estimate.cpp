@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "app/estimate_explain.hpp"
+#include "app/reference_machine.hpp"
 #include "app/request.hpp"
 #include "base/check.hpp"
 #include "base/text.hpp"
@@ -18,53 +19,6 @@ namespace {
 
 constexpr std::int64_t kLargestListed = 16;  // `fits` lists what one would rent for one replica
 constexpr double kArticleTokens = 1024;      // R5, R6: the reference article's prompt
-
-/// One accelerator's node as its maker connects it, when no offer says otherwise: at most 8 in a
-/// node.
-hardware::Node reference_node(const hardware::Accelerator& accelerator, std::int64_t count) {
-  const std::int64_t in_node =
-      std::min<std::int64_t>(count, accelerator.link_domain > 8 ? accelerator.link_domain : 8);
-  hardware::Node node;
-  node.accelerator = &accelerator;
-  node.count = in_node;
-  node.link = accelerator.link;
-  node.link_per_direction = accelerator.link_per_direction;
-  node.link_domain = accelerator.link_domain;
-  return node;
-}
-
-struct Priced {
-  std::optional<UsdRate> rate;
-  std::string origin;
-  const market::Offer* offer = nullptr;
-};
-
-/// The cheapest accepted on-demand accelerator-hour among machines that hold at least `count`
-/// accelerators (8 at most), else of any size.
-Priced cheapest_accelerator_hour(const market::Catalogue& catalogue,
-                                 const hardware::Accelerator& accelerator, std::int64_t count) {
-  const market::Offer* best = nullptr;
-  bool best_large = false;
-  for (const market::Offer& offer : catalogue.offers()) {
-    if (offer.accelerator != &accelerator || offer.standing != market::Standing::kAccepted ||
-        offer.purchase != market::Purchase::kOnDemand || offer.gpu_component_only) {
-      continue;
-    }
-    const std::optional<Money> price = offer.usd_per_accelerator_hour();
-    if (!price) continue;
-    const bool large = offer.count >= static_cast<double>(std::min<std::int64_t>(count, 8));
-    if (best == nullptr || (large && !best_large) ||
-        (large == best_large && *price < *best->usd_per_accelerator_hour())) {
-      best = &offer;
-      best_large = large;
-    }
-  }
-  if (best == nullptr) return {};
-  return {
-      best->usd_per_accelerator_hour()->per_hour(),
-      fmt::format("cheapest on-demand offer: {} {} {}", best->provider, best->sku, best->region),
-      best};
-}
 
 /// contract.md: 4 bytes per element for fp32 weights, 2 for any other.
 std::string default_kv_dtype(model::Format weights) {
@@ -231,14 +185,23 @@ void fill_rule_on(EstimateResult& result, const OnHardware& on, const EstimateRe
   }
 }
 
-Result<void> fill_training(EstimateResult& result, OnHardware& on, const EstimateRequest& request,
-                           const cost::Machine& machine, const Setting& setting) {
-  if (!request.training_tokens) return {};
+/// 4M tokens as large runs use; a cluster of thousands needs at least a thousand tokens for each
+/// accelerator to be busy.
+double global_batch_tokens(double sequence, std::int64_t accelerators) {
+  return std::max({sequence, 4e6, 1024.0 * static_cast<double>(accelerators)});
+}
+
+void fill_training(EstimateAnswer& answer, OnHardware& on, const EstimateRequest& request,
+                   const cost::Machine& machine, const Setting& setting) {
+  if (!request.training_tokens) return;
+  EstimateResult& result = answer.result;
   training::Job job;
   job.tokens = *request.training_tokens;
   const auto maximum = static_cast<double>(result.model.architecture.max_position);
   job.sequence = request.sequence.value_or(std::min(8192.0, maximum > 0 ? maximum : 2048.0));
-  job.global_batch_tokens = std::max(job.sequence, 4e6);
+  job.global_batch_tokens = global_batch_tokens(job.sequence, on.count);
+  answer.envelope.assume("global_batch_tokens", job.global_batch_tokens, "default",
+                         "global_batch_tokens: of a plan's job file");
   if (model::compute_of(setting.format) == model::Compute::kFp8) job.compute = model::Compute::kFp8;
   const bool operator_level =
       !request.mfu && result.model.architecture.coverage != model::Coverage::kParameterCount &&
@@ -252,6 +215,9 @@ Result<void> fill_training(EstimateResult& result, OnHardware& on, const Estimat
         on.training_estimate = found.estimate;
         on.training_time = found.estimate->duration;
         on.training_basis = "operator model, best strategy that fits";
+      } else {
+        answer.envelope.warnings.push_back("training does not fit: " +
+                                           training::nearest_miss(found));
       }
     }
   }
@@ -262,7 +228,6 @@ Result<void> fill_training(EstimateResult& result, OnHardware& on, const Estimat
   if (on.training_time && on.price) {
     on.training_cost = *on.training_time * (*on.price * static_cast<double>(on.count));
   }
-  return {};
 }
 
 void fill_times(EstimateResult& result, OnHardware& on, const EstimateRequest& request,
@@ -395,7 +360,7 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
     if (!request.training_tokens) return fail(step.error());
     answer.envelope.warnings.push_back(step.error().message);
   }
-  PORTOLAN_DO(fill_training(result, on, request, machine, setting));
+  fill_training(answer, on, request, machine, setting);
   if (!on.fits && !request.training_tokens) {
     answer.envelope.warnings.push_back(
         on.minimum_accelerators > 0
@@ -438,65 +403,6 @@ void add_warnings(EstimateAnswer& answer, const EstimateRequest& request) {
 }
 
 }  // namespace
-
-Result<EstimateRequest> read_estimate(const io::Value& value) {
-  io::Problems problems;
-  io::Fields fields(value, "", problems);
-  EstimateRequest request;
-  if (fields.require("model")) request.model = fields.text("model").value_or("");
-  request.tokens = fields.count("tokens");
-  request.input = fields.count("input");
-  request.output = fields.count("output");
-  request.characters = fields.count("characters");
-  request.training_tokens = fields.count("training_tokens");
-  request.sequence = fields.count("sequence");
-  request.context = fields.count("context");
-  request.dtype = fields.text("dtype");
-  request.kv_dtype = fields.text("kv_dtype");
-  request.batch = fields.count("batch").value_or(1);
-  request.gpu = fields.text("gpu");
-  request.count = fields.integer("count", 1, 1'000'000);
-  request.tp = fields.integer("tp", 1, 4096);
-  request.pp = fields.integer("pp", 1, 4096);
-  request.ep = fields.integer("ep", 1, 4096);
-  request.price = fields.usd_per_hour("price");
-  request.mfu = fields.share("mfu");
-  request.utilisation = fields.share("utilisation").value_or(1);
-  request.memory = fields.bytes("memory");
-  request.max_params = flag(fields, "max_params");
-  request.explain = flag(fields, "explain");
-  for (const auto& [key, given] :
-       {std::pair<const char*, const std::optional<double>*>{"tokens", &request.tokens},
-        {"sequence", &request.sequence},
-        {"context", &request.context},
-        {"training_tokens", &request.training_tokens}}) {
-    if (*given && **given <= 0) fields.problem(key, "must be above 0");
-  }
-  if (request.batch <= 0) fields.problem("batch", "must be above 0");
-  if (request.mfu && *request.mfu <= 0) fields.problem("mfu", "must be above 0");
-  if (request.utilisation <= 0) fields.problem("utilisation", "must be above 0");
-  if (request.price && request.price->raw() <= 0) {
-    fields.problem("price", "must be above 0", "leave --price out to use the market's");
-  }
-  if (request.tokens && (request.input || request.output)) {
-    fields.problem("tokens", "excludes input and output",
-                   "give either --tokens or --input and --output");
-  }
-  if (request.characters && (request.tokens || request.input || request.output)) {
-    fields.problem("characters", "excludes tokens, input and output");
-  }
-  if (!request.gpu && (request.count || request.tp || request.pp.value_or(1) > 1 ||
-                       request.ep.value_or(1) > 1 || request.price)) {
-    fields.problem("gpu", "none given, and count, tp, pp, ep and price are about one",
-                   "--gpu h100-sxm");
-  }
-  if (request.memory && request.memory->raw() <= 0) fields.problem("memory", "must be above 0");
-  if (request.max_params && !request.memory && !request.gpu) {
-    fields.problem("max_params", "which card?", "--memory 12GB or --gpu rtx-4090");
-  }
-  PORTOLAN_DO(finish_request(fields, problems));
-  return request;
-}
 
 Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& context) {
   EstimateAnswer answer;
