@@ -444,7 +444,8 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
                              : PORTOLAN_TRY(context.models().named(name));
     families.insert(row.model.family);
     if (request.compute && !request.name && !row.model.article) continue;
-    if (request.family && to_lower(row.model.family) != to_lower(*request.family)) continue;
+    // "qwen" is every generation of it: qwen2, qwen3 …
+    if (request.family && !starts_with_ignoring_case(row.model.family, *request.family)) continue;
     row.parameters = model::count_parameters(row.model.architecture);
     const double p = row.model.parameters_for_rule();
     if (request.min_parameters && p < *request.min_parameters) continue;

@@ -54,7 +54,8 @@ void add_assumptions(Envelope& envelope, const planner::PlanResult& result,
                     "traffic.cached_share in the job");
     envelope.assume("peak_requests_per_second", job.traffic.peak_requests_per_second, "derived",
                     "traffic.peak_factor in the job");
-    envelope.assume("spare_replicas", job.spare_replicas, "default", "spare_replicas: in the job");
+    envelope.assume("spare_replicas", job.spare_replicas,
+                    job.spare_replicas > 0 ? "job" : "default", "spare_replicas: in the job");
   } else {
     envelope.assume("sequence_tokens", job.training.sequence, "job", "sequence_length: in the job");
     envelope.assume("global_batch_tokens", job.training.global_batch_tokens, "job",

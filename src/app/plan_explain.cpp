@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace portolan::app {
@@ -90,7 +92,8 @@ std::vector<Derivation> explain_plan(const planner::PlanResult& result, const Co
                     significant(run.tokens_per_second, 5), significant(run.goodput, 4),
                     significant((whole - run.duration).in(kHour), 4)));
     time.inputs.push_back(figure("compute", run.compute.raw(), "s", "per step", {}));
-    time.inputs.push_back(figure("pipeline bubble", run.bubble.raw(), "s", "per step", {}));
+    time.inputs.push_back(
+        figure("pipeline bubble", std::max(0.0, run.bubble.raw()), "s", "per step", {}));
     time.inputs.push_back(
         figure("exposed communication", run.exposed_communication.raw(), "s", "per step", {}));
     time.inputs.push_back(figure("optimizer", run.optimizer_update.raw(), "s", "per step", {}));
