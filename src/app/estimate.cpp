@@ -77,6 +77,32 @@ std::int64_t minimum_accelerators(const EstimateResult& result,
   return 0;
 }
 
+/// The engine's buffers grow with the sequences it may run, so the batch that fits is where the
+/// room left by the buffers of a batch holds that batch.
+std::int64_t largest_batch(const EstimateResult& result, const cost::Machine& machine,
+                           const cost::Deployment& deployment, cost::MemoryLimits limits) {
+  const model::Architecture& architecture = result.model.architecture;
+  const double tokens = std::min(result.prompt_tokens, 8192.0);
+  const auto room = [&](std::int64_t batch) {
+    limits.max_sequences = static_cast<double>(batch);
+    limits.max_batched_tokens = std::max(limits.max_sequences, tokens);
+    const cost::MemoryLayout layout =
+        cost::memory_layout(architecture, machine, deployment, limits);
+    return cost::max_sequences(architecture, layout, deployment, result.context_tokens);
+  };
+  std::int64_t low = 0, high = room(1);  // low fits, above high nothing does
+  if (high >= cost::kUnlimitedSequences) return high;
+  while (low < high) {
+    const std::int64_t middle = low + (high - low + 1) / 2;
+    if (room(middle) >= middle) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
 void fill_fits(EstimateResult& result, const Context& context, const Setting& setting) {
   for (const hardware::Accelerator& accelerator : context.catalogue().accelerators().all()) {
     if (accelerator.is_cpu || accelerator.announced || !accelerator.planned) continue;
@@ -314,8 +340,7 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   on.fits = on.memory_per_accelerator <= on.usable_per_accelerator;
   on.largest_context = cost::max_context(result.model.architecture, layout, on.deployment,
                                          static_cast<std::int64_t>(std::ceil(result.batch)));
-  on.largest_batch =
-      cost::max_sequences(result.model.architecture, layout, on.deployment, result.context_tokens);
+  on.largest_batch = largest_batch(result, machine, on.deployment, setting.limits);
   on.context_unbounded = on.largest_context >= cost::kUnlimitedContext;
   on.batch_unbounded = on.largest_batch >= cost::kUnlimitedSequences;
   result.memory.weights = layout.weights * static_cast<double>(used);

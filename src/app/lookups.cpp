@@ -444,7 +444,7 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
                              : PORTOLAN_TRY(context.models().named(name));
     families.insert(row.model.family);
     if (request.compute && !request.name && !row.model.article) continue;
-    // "qwen" is every generation of it: qwen2, qwen3 …
+    // "qwen" means every family of that name.
     if (request.family && !starts_with_ignoring_case(row.model.family, *request.family)) continue;
     row.parameters = model::count_parameters(row.model.architecture);
     const double p = row.model.parameters_for_rule();
@@ -453,7 +453,9 @@ Result<ModelsAnswer> models(const ModelsRequest& request, const Context& context
     row.kv_per_token = model::kv_bytes_per_token(row.model.architecture, 2);
     result.models.push_back(std::move(row));
   }
-  if (request.family) {
+  if (request.family && std::none_of(families.begin(), families.end(), [&](const std::string& one) {
+        return starts_with_ignoring_case(one, *request.family);
+      })) {
     PORTOLAN_DO(known_name("family", "--family", *request.family,
                            {families.begin(), families.end()},
                            "portolan models --limit 0 -o csv --fields family"));

@@ -106,7 +106,7 @@ const std::vector<Verb>& all_verbs() {
        "known models",
        "Without a name the table of models, with one everything known about it.",
        {{"name", kText, "MODEL", "", "one model", "@models", true},
-        {"family", kText, "NAME", "", "only this family"},
+        {"family", kText, "NAME", "", "only this family, or all whose names begin so"},
         {"min_parameters", kCount, "N", "", "at least so many parameters, e.g. 7B"},
         {"max_parameters", kCount, "N", "", "at most so many parameters, e.g. 70B"},
         {"sort", kText, "KEY", "id", "id, parameters, released, kv", "id parameters released kv"},

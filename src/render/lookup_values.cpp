@@ -524,7 +524,7 @@ Value result_of(const app::ArticleAnswer& answer) {
 }
 
 std::vector<FieldInfo> article_fields() {
-  return {{"goldens", kStrings, "", false, infos(kGolden)},
+  return {{"goldens", kArray, "each recomputed by the engine", false, infos(kGolden)},
           {"errata", kArray, "", false, infos(kErratum)},
           {"failed", kInteger, "goldens that moved"}};
 }
