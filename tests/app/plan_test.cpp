@@ -208,5 +208,11 @@ TEST(Plan, r58_terms_of_purchase_are_a_constraint) {
   EXPECT_GT(rejected(answer, "constraint"), 100);
 }
 
+TEST(Plan, r31_failed_and_trial_runs_multiply_the_bill) {
+  const Value one = plan(kTrain), three = plan(kTrain + "runs: 3\n");
+  EXPECT_TRUE(near(number(plans(three).front(), "usd_total"),
+                   3 * number(plans(one).front(), "usd_total"), 1e-6));
+}
+
 }  // namespace
 }  // namespace portolan

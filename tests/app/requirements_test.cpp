@@ -473,6 +473,16 @@ TEST(Requirements, r70_tensorrt_runs_on_nvidia_only) {
   EXPECT_GE(rows, 1u);
 }
 
+TEST(Requirements, r75_the_stock_of_text_is_a_wall) {
+  const auto warnings = [](double tokens) {
+    return at(gpt3({{"training_tokens", tokens}}), "warnings").array().size();
+  };
+  EXPECT_EQ(warnings(1e13), 0u);
+  EXPECT_EQ(warnings(2e14), 1u);
+  const Value beyond = gpt3({{"training_tokens", 4e14}});
+  EXPECT_IN("beyond the estimated stock", text(beyond, "warnings.0"));
+}
+
 TEST(Requirements, r81_statements_say_what_they_are) {
   const std::set<std::string> kinds = {"measured", "estimate",   "opinion",
                                        "fact",     "assumption", "null"};
@@ -499,6 +509,20 @@ TEST(Requirements, every_golden_holds) {
     EXPECT_TRUE(g.command.starts_with("portolan ")) << g.id;
   }
   EXPECT_FALSE(app::verdict(app::Answer(article)));
+}
+
+TEST(Requirements, a_golden_that_moved_is_seen) {
+  app::Golden moved = golden("G6.1");
+  ASSERT_TRUE(moved.passes());
+  moved.computed *= 1 + 2 * moved.tolerance + 1e-6;
+  EXPECT_FALSE(moved.passes());
+  moved.computed = std::nan("");
+  EXPECT_FALSE(moved.passes());
+  app::ArticleAnswer answer;
+  answer.result.failed = 1;
+  const auto wrong = app::verdict(app::Answer(answer));
+  ASSERT_TRUE(wrong);
+  EXPECT_EQ(exit_code(wrong->code), 5);
 }
 
 // E1 to E13: the figures each erratum prints, as the requirement's table has them.
