@@ -249,9 +249,10 @@ void compare_spot(GateRow& ondemand, GateRow& spot, GateCounts& counts) {
     if (std::fabs(share - formula) < 5e-5) {
       ++counts["V4"];
       flag(spot.offer, "v4_spot_formula");
-      // A tenth is the bid floor of an empty market. A floor must never win a ranking, and it would:
-      // it is the lowest price a spot market can show.
-      if (formula == 0.1) quarantine(spot.offer, "V4 spot at the floor of a tenth of on-demand: " + figures);
+      // A tenth is the bid floor of an empty market. A floor must never win a ranking, and it
+      // would: it is the lowest price a spot market can show.
+      if (formula == 0.1)
+        quarantine(spot.offer, "V4 spot at the floor of a tenth of on-demand: " + figures);
     }
   }
   if (share > 0.7) {

@@ -62,7 +62,7 @@ std::string cut_to(std::string_view text, std::size_t width, Cut cut, bool unico
 
 std::string to_ascii(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kReplace = {{
-      {"–", "-"}, {"—", "-"},  {"…", "..."}, {"·", "*"},   {"×", "x"}, {"✓", "*"},
+      {"–", "-"}, {"—", "-"},  {"…", "..."}, {"·", "*"},   {"×", "x"}, {"✓", "+"},
       {"✗", "!"}, {"≤", "<="}, {"≥", ">="},  {"±", "+-"},  {"─", "-"}, {"│", "|"},
       {"┌", "+"}, {"└", "+"},  {"├", "+"},   {"┤", "+"},   {"█", "#"}, {"●", "o"},
       {"∙", "."}, {"≈", "~"},  {"→", "->"},  {"Σ", "sum"},

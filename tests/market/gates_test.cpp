@@ -115,8 +115,8 @@ TEST(Gates, V3DropsACopiedSpotPrice) {
 }
 
 TEST(Gates, V4SetsTheFloorOfATenthAsideSoThatItWinsNoRanking) {
-  std::vector<GateRow> rows{
-      row("tenth", "eu", "t4", 1, "10"), row("tenth", "eu", "t4", 1, "1.0", Purchase::kSpot)};
+  std::vector<GateRow> rows{row("tenth", "eu", "t4", 1, "10"),
+                            row("tenth", "eu", "t4", 1, "1.0", Purchase::kSpot)};
   gate(rows);
   EXPECT_TRUE(has_flag(find(rows, "tenth", Purchase::kSpot), "v4_spot_formula"));
   EXPECT_EQ(find(rows, "tenth", Purchase::kSpot).standing, Standing::kQuarantined);
