@@ -84,7 +84,7 @@ std::string plain(const Rounded& number) {
     text = group_thousands(number.digits +
                            std::string(static_cast<std::size_t>(number.exponent + 1 - count), '0'));
   } else {
-    const auto whole = static_cast<std::size_t>(number.exponent + 1);
+    const auto whole = static_cast<std::size_t>(number.exponent) + 1;
     text = group_thousands(number.digits.substr(0, whole)) + '.' + number.digits.substr(whole);
   }
   return number.negative && number.digits != "0" ? '-' + text : text;

@@ -143,7 +143,7 @@ const Unit* find_unit(std::span<const Unit> units, std::string_view name, bool f
 std::string unknown_unit_hint(std::span<const Unit> units, std::string_view name) {
   std::vector<std::string_view> names;
   for (const Unit& unit : units) names.push_back(unit.name);
-  const std::string near = did_you_mean(name, names);
+  std::string near = did_you_mean(name, names);
   if (!near.empty()) return near;
   std::string all = "use";
   for (const std::string_view known : names) {

@@ -196,9 +196,10 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
   const std::int64_t layers = std::max<std::int64_t>(1, architecture.layer_count()),
                      pp = deployment.pp;
   // Engines put the layers that do not divide on stages without the head.
-  step.share_with_head_ = static_cast<double>(layers / pp) / step.layer_count_;
-  step.share_without_ =
-      static_cast<double>(layers % pp == 0 ? layers / pp : layers / pp + 1) / step.layer_count_;
+  const std::int64_t fewest = layers / pp;
+  const std::int64_t most = layers % pp == 0 ? fewest : fewest + 1;
+  step.share_with_head_ = static_cast<double>(fewest) / step.layer_count_;
+  step.share_without_ = static_cast<double>(most) / step.layer_count_;
   const std::int64_t per_node = std::max<std::int64_t>(1, machine.node.count);
   step.crossings_ = std::clamp<std::int64_t>(
       (deployment.accelerators() + per_node - 1) / per_node - 1, 0, pp - 1);

@@ -153,6 +153,7 @@ Result<Accelerators> Accelerators::from_tables(std::vector<Accelerator> accelera
     }
   }
   std::vector<std::string_view> stems;
+  stems.reserve(accelerators.size());
   for (const Accelerator& accelerator : accelerators)
     stems.push_back(without_memory(accelerator.id));
   std::ranges::sort(stems);

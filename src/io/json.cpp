@@ -104,7 +104,8 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
       : text_(text), cursor_(text), builder_(builder), take_(take) {}
 
   [[nodiscard]] std::optional<Error> take_error() {
-    return outer_error_ ? std::move(outer_error_) : builder_.error();
+    if (outer_error_) return std::move(outer_error_);
+    return builder_.error();
   }
 
   bool null() override {

@@ -215,7 +215,7 @@ class Handler final : public YAML::EventHandler {
     if (builder_.expects_key()) refuse("a key must be a plain value", mark);
     last_mark_ = mark;
     check(builder_.open(object, place_of(mark)));
-    open_.push_back({anchor, mark});
+    open_.emplace_back(anchor, mark);
   }
   void close() {
     const auto [anchor, mark] = open_.back();
