@@ -244,7 +244,8 @@ TEST(Catalogue, StaleSpotIsSaidToBeStale) {
 
 TEST(Catalogue, AUsersOwnPriceTakesThePlaceOfOurs) {
   const std::filesystem::path path =
-      std::filesystem::temp_directory_path() / "portolan_market_own_prices.csv";
+      std::filesystem::temp_directory_path() /
+      ("portolan_market_own_prices_" + std::to_string(::getpid()) + ".csv");
   std::ofstream(path) << "provider,sku,region,accelerator_id,count,usd_per_hour,purchase\n"
                          "azure,Standard_NC24ads_A100_v4,polandcentral,a100-pcie-80gb,1,2.10,"
                          "on-demand\n"

@@ -8,6 +8,7 @@
 
 #include "io/text_formats.hpp"
 #include "tests/model/configs.hpp"
+#include "tests/model/own_folder.hpp"
 
 namespace portolan::model {
 namespace {
@@ -75,18 +76,12 @@ TEST(Library, NamesAreSorted) {
   EXPECT_GT(names.size(), library().ids().size());
 }
 
-class LibraryPaths : public testing::Test {
+class LibraryPaths : public OwnFolder {
  protected:
-  LibraryPaths() : folder_(std::filesystem::path(testing::TempDir()) / "portolan_library_test") {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  ~LibraryPaths() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name) << text;
     return (folder_ / name).string();
   }
-  std::filesystem::path folder_;
   static constexpr std::string_view kConfig =
       R"({"model_type":"llama","hidden_size":4096,"num_hidden_layers":32,"num_attention_heads":32,"intermediate_size":11008,"vocab_size":32000})";
 };

@@ -6,24 +6,19 @@
 
 #include "tests/io/gguf_writer.hpp"
 #include "tests/model/configs.hpp"
+#include "tests/model/own_folder.hpp"
 
 namespace portolan::model {
 namespace {
 
-class ModelFile : public testing::Test {
+class ModelFile : public OwnFolder {
  protected:
-  ModelFile() : folder_(std::filesystem::path(testing::TempDir()) / "portolan_model_file_test") {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  ~ModelFile() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& bytes, std::uint64_t data) const {
     const auto path = folder_ / name;
     std::ofstream(path, std::ios::binary) << bytes;
     std::filesystem::resize_file(path, bytes.size() + data);  // sparse: tensor data is never read
     return path.string();
   }
-  std::filesystem::path folder_;
 };
 
 io::GgufWriter& list_u32(io::GgufWriter& file, std::string_view key,
