@@ -185,10 +185,7 @@ std::string zsh_completion() {
   auto spec = [](const app::Option& option) {
     const std::string help = zsh_quoted(option.help);
     if (option.positional)
-      return fmt::format("':{}:{}'", zsh_quoted(option.value_name),
-                         zsh_action(option) == "_files" || option.choices != "@models"
-                             ? zsh_action(option)
-                             : zsh_action(option));
+      return fmt::format("':{}:{}'", zsh_quoted(option.value_name), zsh_action(option));
     std::string value;
     if (option.type != app::OptionType::kFlag)
       value = fmt::format(":{}:{}", zsh_quoted(option.value_name), zsh_action(option));

@@ -59,7 +59,7 @@ void explain(Page& page, const Derivation& d, std::size_t depth) {
   std::string line = d.name;
   if (d.value) line += " = " + value_text(d);
   if (!d.formula.empty()) line += " [" + d.formula + "]";
-  const auto add = [&](std::string prefix, const std::string& text) {
+  const auto add = [&](const std::string& prefix, const std::string& text) {
     page.raw(wrap(prefix, printable(text), page.width(), indent.size() + 6) + "\n");
   };
   add(indent, line);

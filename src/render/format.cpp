@@ -172,7 +172,9 @@ void pick_in_place(Value& object, std::string_view list_key,
       return;
     }
     for (auto& [name, list] : member.object()) {
-      if (name == list_key) list = Value(std::move(rows));
+      if (name != list_key) continue;
+      list = Value(std::move(rows));
+      return;
     }
     return;
   }

@@ -22,8 +22,9 @@ struct Axis {
   [[nodiscard]] std::vector<double> ticks() const {
     std::vector<double> out;
     if (logarithmic) {
-      for (double decade = std::pow(10, std::floor(std::log10(low))); decade <= high;
-           decade *= 10) {
+      const int last = static_cast<int>(std::floor(std::log10(high)));
+      for (int e = static_cast<int>(std::floor(std::log10(low))); e <= last; ++e) {
+        const double decade = std::pow(10, e);
         for (double m : {1.0, 2.0, 5.0}) {
           const double v = decade * m;
           if (v >= low * 0.999 && v <= high * 1.001) out.push_back(v);
@@ -38,8 +39,9 @@ struct Axis {
       step = power * m;
       if (step >= rough) break;
     }
-    for (double v = std::ceil(low / step) * step; v <= high + step * 1e-9; v += step)
-      out.push_back(v);
+    const double first = std::ceil(low / step);
+    const double last = std::floor(high / step + 1e-9);
+    for (int i = 0; first + i <= last; ++i) out.push_back((first + i) * step);
     return out;
   }
 };
@@ -184,9 +186,11 @@ std::string svg_plot(const std::vector<PlotPoint>& points, const std::string& ti
     return out +
            "<text x=\"74\" y=\"120\" fill=\"#555\">fewer than two plans to "
            "compare</text>\n</svg>\n";
-  const auto [ax, ay] = axes(points);
-  auto px = [&, ax = ax](double x) { return kLeft + ax.at(x) * w; };
-  auto py = [&, ay = ay](double y) { return kTop + (1 - ay.at(y)) * h; };
+  const auto both = axes(points);
+  const auto& ax = both.first;
+  const auto& ay = both.second;
+  auto px = [&](double x) { return kLeft + ax.at(x) * w; };
+  auto py = [&](double y) { return kTop + (1 - ay.at(y)) * h; };
   for (double tick : ax.ticks()) {
     out += fmt::format(
         "<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#e3e8ef\"/><text "
