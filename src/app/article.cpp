@@ -269,7 +269,7 @@ Result<void> market_goldens(Goldens& g, const Context& context) {
         "rounded in the text");
   const Date spring{parse_date("2023-04-07")->days};
   const auto then = PORTOLAN_TRY(context.catalogue().as_of(spring));
-  Money low, high, aws_a10g;
+  Money low, high;
   bool any = false;
   for (const market::Offer& o : then->offers()) {
     if (o.accelerator == nullptr || o.purchase != market::Purchase::kOnDemand ||

@@ -402,7 +402,7 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
                           si(on.usable_per_accelerator.raw(), "B")));
   }
   if (on.training_basis.empty() && request.training_tokens) {
-    answer.envelope.warnings.push_back(
+    answer.envelope.warnings.emplace_back(
         "no training time: the accelerator has no rate for this arithmetic");
   }
   result.on = std::move(on);
@@ -420,7 +420,7 @@ void add_warnings(EstimateAnswer& answer, const EstimateRequest& request) {
                     with_commas(architecture.max_position)));
   }
   if (request.training_tokens && *request.training_tokens > 1e14) {
-    answer.envelope.warnings.push_back(
+    answer.envelope.warnings.emplace_back(
         *request.training_tokens > 3e14
             ? "more than 3e14 training tokens: beyond the estimated stock of public text"
             : "more than 1e14 training tokens: near the estimated stock of public text");
