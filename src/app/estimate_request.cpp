@@ -53,7 +53,7 @@ Result<EstimateRequest> read_estimate(const io::Value& value) {
   }
   if (!request.gpu && (request.count || request.tp || request.pp.value_or(1) > 1 ||
                        request.ep.value_or(1) > 1 || request.price)) {
-    fields.problem("gpu", "none given, and count, tp, pp, ep and price are about one",
+    fields.problem("gpu", "missing, and count, tp, pp, ep and price need one",
                    "--gpu h100-sxm");
   }
   if (request.memory && request.memory->raw() <= 0) fields.problem("memory", "must be above 0");

@@ -18,6 +18,20 @@ std::string bash_values(const app::Option& option) {
   return std::string(option.choices);
 }
 
+/// What `help`, `schema` and `completion` take.
+std::string words_of(std::string_view extra) {
+  std::string out;
+  if (extra == "completion") return "bash zsh fish";
+  if (extra != "help" && extra != "schema") return out;
+  for (const app::Verb& verb : app::verbs()) {
+    out += (out.empty() ? "" : " ") + std::string(verb.name);
+  }
+  if (extra == "schema") return out;
+  for (const Extra& one : extras()) out += " " + std::string(one.name);
+  for (std::string_view topic : app::help_topics()) out += " " + std::string(topic);
+  return out;
+}
+
 std::string verb_names() {
   std::string out;
   for (const app::Verb& verb : app::verbs())
@@ -81,10 +95,10 @@ std::string bash_completion() {
         "\"$cur\"));;\n        *) COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"){});;\n      esac;;\n",
         verb.name, flags(verb), words, files);
   }
-  out += fmt::format(
-      "    help|schema) COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"));;\n    completion) "
-      "COMPREPLY=($(compgen -W \"bash zsh fish\" -- \"$cur\"));;\n",
-      verb_names());
+  for (const Extra& extra : extras()) {
+    out += fmt::format("    {}) COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"));;\n", extra.name,
+                       words_of(extra.name));
+  }
   return out + "  esac\n}\ncomplete -F _portolan portolan\n";
 }
 
@@ -146,6 +160,10 @@ std::string fish_completion() {
   for (const app::Verb& verb : app::verbs()) all += " " + std::string(verb.name);
   for (const app::Option& option : app::common_options())
     option_line(option, "__fish_seen_subcommand_from" + all);
+  for (const Extra& extra : extras()) {
+    out += fmt::format("complete -c portolan -n '__fish_seen_subcommand_from {}' -a '{}'\n",
+                       extra.name, words_of(extra.name));
+  }
   return out;
 }
 
@@ -184,8 +202,11 @@ std::string zsh_completion() {
       "verb=$words[2]\n  shift words; (( CURRENT-- ))\n  local -a common=(\n";
   auto spec = [](const app::Option& option) {
     const std::string help = zsh_quoted(option.help);
-    if (option.positional)
-      return fmt::format("':{}:{}'", zsh_quoted(option.value_name), zsh_action(option));
+    if (option.positional) {
+      std::string action = zsh_action(option);
+      if (option.choices == "@models") action.insert(action.size() - 2, "; _files");
+      return fmt::format("':{}:{}'", zsh_quoted(option.value_name), action);
+    }
     std::string value;
     if (option.type != app::OptionType::kFlag)
       value = fmt::format(":{}:{}", zsh_quoted(option.value_name), zsh_action(option));
@@ -200,6 +221,10 @@ std::string zsh_completion() {
     out += fmt::format("    {})\n      _arguments $common", verb.name);
     for (const app::Option& option : verb.options) out += " \\\n        " + spec(option);
     out += ";;\n";
+  }
+  for (const Extra& extra : extras()) {
+    out += fmt::format("    {}) _arguments '1:{}:({})';;\n", extra.name, extra.name,
+                       words_of(extra.name));
   }
   return out + "  esac\n}\n_portolan \"$@\"\n";
 }

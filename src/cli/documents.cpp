@@ -52,16 +52,22 @@ std::string usage_line(const app::Verb& verb) {
 std::string roff(std::string_view text) {
   std::string out;
   bool line_start = true;
-  for (char c : text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (line_start && (c == '.' || c == '\'')) out += "\\&";
+    line_start = c == '\n';
+    std::uint32_t code_point = 0;
+    const std::size_t length = utf8_length(text, i, code_point);
     if (c == '\\') {
       out += "\\e";
     } else if (c == '-') {
       out += "\\-";
+    } else if (length > 1) {
+      out += fmt::format("\\[u{:04X}]", code_point);  // troff itself reads no UTF-8
     } else {
-      if (line_start && (c == '.' || c == '\'')) out += "\\&";
       out += c;
     }
-    line_start = c == '\n';
+    i += std::max<std::size_t>(1, length);
   }
   return out;
 }

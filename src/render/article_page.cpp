@@ -14,14 +14,13 @@ void write_errata(Page& page, const app::ArticleResult& r) {
     // The published page: headings and paragraphs, each erratum with the goldens that prove it.
     std::string out =
         "# Where the article's numbers do not add up\n\n"
-        "*Navigating the High Cost of AI Compute* (Appenzeller, Bornstein and Casado, a16z, 27 "
-        "April "
-        "2023) put the economics of AI compute into numbers when hardly anyone did, and Portolan "
-        "would not exist without it. Recomputing those numbers turned up thirteen places where "
-        "they "
-        "disagree with each other or with their sources. The conclusions of the article mostly "
-        "survive; here is what we would print today, computed by the engine. `portolan validate "
-        "article` recomputes every figure below.\n";
+        "*Navigating the High Cost of AI Compute* (Guido Appenzeller, Matt Bornstein and Martin "
+        "Casado, a16z, 2023-04-27) put the economics of AI compute into numbers that anybody can "
+        "recompute, and we are grateful for it: Portolan began as that recomputation. It found "
+        "thirteen places where the numbers disagree with each other or with their sources; the "
+        "article's conclusions mostly survive. Everything below is printed by `portolan validate "
+        "article --errata -o md`, and `portolan validate article` recomputes every golden value it "
+        "names.\n";
     for (const app::Erratum& e : r.errata) {
       out += fmt::format(
           "\n## {}. {}\n\n{}\n\n- **What is wrong:** {}\n- **Portolan says:** {}\n- **Golden "

@@ -78,7 +78,7 @@ void write_page(Page& page, const app::OffersAnswer& answer, const Options&) {
   };
   hidden(r.without_price, "without a price");
   hidden(r.quarantined, "set aside by a gate (--quarantined)");
-  hidden(r.components, "parts without their host");
+  hidden(r.components, "priced without a host");
   hidden(r.hosts, "hosts without an accelerator (--count 0)");
   hidden(r.hidden_by_age, "hidden by --max-price-age");
   page.note(line);
@@ -300,7 +300,7 @@ std::string yes_no(const std::optional<bool>& fact) {
 }
 
 void write_engines(Page& page, const app::ProvidersResult& r) {
-  Table table({Table::words("engine"), Table::words("vendor"), Table::words("architecture"),
+  Table table({Table::names("engine", 8), Table::words("vendor"), Table::names("architecture", 8),
                Table::prose("formats", 16, 1), Table::words("confidence"),
                Table::words("try first"), Table::prose("note", 12, 2)});
   for (const market::EngineSupport* e : r.engines) {

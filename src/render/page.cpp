@@ -19,7 +19,8 @@ void Page::title(std::string_view text) {
     gap();
     text_ += "**" + escape_markdown(shown) + "**\n\n";
   } else {
-    text_ += options_.style.color ? "\x1b[1m" + shown + "\x1b[0m\n" : shown + "\n";
+    const std::string wrapped = wrap("", shown, width(), 2);
+    text_ += options_.style.color ? "\x1b[1m" + wrapped + "\x1b[0m\n" : wrapped + "\n";
   }
 }
 
