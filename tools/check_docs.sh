@@ -1,7 +1,8 @@
 #!/bin/bash
 # The documents keep their word: every relative link leads to a file, and every command shown in a
 # code block of README.md and docs/ is run by a golden case or an example (--no-timing aside).
-# Synopses, which contain … or [, are no commands. usage: tools/check_docs.sh [ROOT]
+# Synopses, which contain … or [, are no commands. In the guides, lines of a block without a language are
+# lines that the commands above them print, where … stands for anything. usage: tools/check_docs.sh [ROOT]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "${1:-$here/..}"
@@ -33,14 +34,38 @@ function plain(command) {
   return command
 }
 
-# The first command line of a case; continuation lines stay out, as documents show one line.
-function read_case(file,    line) {
+# The first command line of a case, and what it prints; continuation lines stay out, as documents show
+# one line.
+function read_case(file,    line, command) {
   while ((getline line < file) > 0) {
-    if (line ~ /^#/) continue
-    run[plain(line)] = 1
-    break
+    if (line ~ /^#/ && command == "") continue
+    if (command == "") {
+      command = plain(line)
+      run[command] = 1
+      continue
+    }
+    if (line ~ /^--- (stderr|exit)/) break
+    printed[command] = printed[command] line "\n"
   }
   close(file)
+  if (sub(/\/command$/, "/expected", file)) {
+    while ((getline line < file) > 0) printed[command] = printed[command] line "\n"
+    close(file)
+  }
+}
+
+# Whether the parts of a line between … occur in a text, in order; columns may be narrower.
+function shows(text, line,    part, count, i, at) {
+  gsub(/ +/, " ", text)
+  gsub(/ +/, " ", line)
+  sub(/^ /, "", line)
+  count = split(line, part, "…")
+  for (i = 1; i <= count; i++) {
+    at = index(text, part[i])
+    if (!at) return 0
+    text = substr(text, at + length(part[i]))
+  }
+  return 1
 }
 
 function check_link(where, folder, target) {
@@ -50,13 +75,13 @@ function check_link(where, folder, target) {
   if (!exists(folder target)) problem(where, "link to " target ", which does not exist")
 }
 
-function check_document(file,    line, number, fenced, folder, where, command) {
+function check_document(file,    line, number, fenced, folder, where, command, language, output) {
   folder = file
   if (!sub(/\/[^\/]*$/, "/", folder)) folder = ""
   number = fenced = 0
   while ((getline line < file) > 0) {
     where = file ":" ++number
-    if (line ~ /^[ \t]*```/) { fenced = !fenced; continue }
+    if (line ~ /^[ \t]*```/) { fenced = !fenced; language = line; gsub(/[ \t`]/, "", language); continue }
     if (!fenced) {
       while (match(line, /\]\([^) ]+\)/)) {
         check_link(where, folder, substr(line, RSTART + 2, RLENGTH - 3))
@@ -66,6 +91,9 @@ function check_document(file,    line, number, fenced, folder, where, command) {
       command = plain(line)
       commands++
       if (!(command in run)) problem(where, "\"" command "\" is run by no golden case and no example")
+      output = output printed[command]
+    } else if (file ~ /^docs\/guides\// && language == "" && output != "" && line != "") {
+      if (!shows(output, line)) problem(where, "\"" line "\" is printed by no command above it")
     }
   }
   close(file)

@@ -206,7 +206,7 @@ constexpr std::array<Topic, 6> kTopics = {{
      "Environment\n"
      "  NO_COLOR          set and not empty: no colour\n"
      "  CLICOLOR_FORCE    not 0: colour even in a pipe\n"
-     "  COLUMNS           width of tables when the terminal does not tell\n"
+     "  COLUMNS           width of tables; without it the terminal's own, and no limit in a pipe\n"
      "  LC_ALL, LANG      a locale without UTF-8 turns --ascii on\n"},
     {"assumptions",
      "Assumptions\n"
