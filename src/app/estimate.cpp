@@ -290,11 +290,21 @@ void fill_times(EstimateResult& result, OnHardware& on, const EstimateRequest& r
   }
 }
 
+Result<hardware::Resolved> resolve_gpu(const std::string& name, const Context& context) {
+  auto found = about("--gpu", context.catalogue().accelerators().resolve(name));
+  const std::size_t colon = name.rfind(':');
+  if (!found && colon != std::string::npos && parse_int(name.substr(colon + 1))) {
+    // The grammar of `offers`; here the number has a flag of its own.
+    found.error().hint = fmt::format("--gpu {} --count {}", printable(name.substr(0, colon)),
+                                     name.substr(colon + 1));
+  }
+  return found;
+}
+
 Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, const Context& context,
                      const Setting& setting) {
   EstimateResult& result = answer.result;
-  const auto resolved =
-      PORTOLAN_TRY(about("--gpu", context.catalogue().accelerators().resolve(*request.gpu)));
+  const auto resolved = PORTOLAN_TRY(resolve_gpu(*request.gpu, context));
   if (!resolved.note.empty()) answer.envelope.warnings.push_back(resolved.note);
   OnHardware on;
   on.accelerator = resolved.accelerator;

@@ -197,6 +197,10 @@ Result<int> answer(Arguments arguments, bool json_errors) {
       options_of(common, PORTOLAN_TRY(render::parse_format(common.output)));
   const io::Value svg = take(arguments.request, "svg");
   const bool force = !take(arguments.request, "force").is_null();
+  if (svg.is_string() && svg.string() == "-") {
+    return fail(
+        usage("--svg needs a file: standard output is for the answer", "--svg", "--svg plan.svg"));
+  }
   const Seconds start = monotonic_now();
   const auto log = [&](std::string_view what) {
     if (!common.verbose) return;

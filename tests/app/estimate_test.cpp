@@ -229,6 +229,11 @@ TEST(Estimate, an_ambiguous_accelerator_says_what_was_taken) {
           .empty());
 }
 
+TEST(Estimate, the_grammar_of_offers_is_translated) {
+  const Error error = refusal("estimate", request({{"model", "llama-3.1-8b"}, {"gpu", "H100:8"}}));
+  EXPECT_EQ(error.hint, "--gpu H100 --count 8");
+}
+
 TEST(Estimate, refuses_what_makes_no_sense) {
   const std::vector<std::pair<Value, const char*>> asked = {
       {request({{"model", "llama-3.1-8b"}, {"tokens", 5}, {"input", 3}}), "--tokens"},

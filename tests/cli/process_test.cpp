@@ -139,6 +139,7 @@ TEST_F(Program, exits_2_for_words_it_does_not_understand) {
                                 "offers --max-price-age 30",
                                 "offers --as-of yesterday",
                                 "offers --threads 99999",
+                                "plan job.yaml --svg -",
                                 "help nonsense",
                                 "help units extra",
                                 "man extra",
