@@ -28,7 +28,7 @@ const Field<EstimateResult> kModel[] = {
      [](const EstimateResult& r) { return Value(r.model.id); }},
     {{"hf_id", kString, "Hugging Face id", true},
      [](const EstimateResult& r) { return text_or_null(r.model.hf_id); }},
-    {{"architecture", kString, "", true},
+    {{"architecture", kString, "class name of the checkpoint", true},
      [](const EstimateResult& r) { return text_or_null(r.model.architecture.architecture); }},
     {{"parameters_total", kInteger, "counted from the architecture; MTP blocks apart", true},
      [](const EstimateResult& r) {
@@ -42,24 +42,25 @@ const Field<EstimateResult> kModel[] = {
      [](const EstimateResult& r) {
        return r.parameters.active > 0 ? Value(r.parameters.active) : Value();
      }},
-    {{"parameters_published", kNumber, "", true},
+    {{"parameters_published", kNumber, "by the model's authors", true},
      [](const EstimateResult& r) {
        return r.model.published_parameters ? whole(*r.model.published_parameters) : Value();
      }},
     {{"parameters_mtp", kInteger, "multi-token-prediction blocks"},
      [](const EstimateResult& r) { return Value(r.parameters.mtp); }},
-    {{"layers", kInteger, ""},
+    {{"layers", kInteger, "decoder blocks, encoder blocks included"},
      [](const EstimateResult& r) { return Value(r.model.architecture.layer_count()); }},
-    {{"hidden", kInteger, ""},
+    {{"hidden", kInteger, "width of the residual stream"},
      [](const EstimateResult& r) { return Value(r.model.architecture.hidden); }},
-    {{"max_context_tokens", kInteger, "", true},
+    {{"max_context_tokens", kInteger, "the model's own maximum", true},
      [](const EstimateResult& r) {
        return r.model.architecture.max_position > 0 ? Value(r.model.architecture.max_position)
                                                     : Value();
      }},
     {{"dtype", kString, "weights as estimated"},
      [](const EstimateResult& r) { return Value(r.dtype); }},
-    {{"kv_dtype", kString, ""}, [](const EstimateResult& r) { return Value(r.kv_dtype); }},
+    {{"kv_dtype", kString, "of the KV cache"},
+     [](const EstimateResult& r) { return Value(r.kv_dtype); }},
     {{"coverage", kString, "operators, partial or parameter_count"},
      [](const EstimateResult& r) { return Value(coverage_name(r.model.architecture.coverage)); }},
 };
@@ -101,9 +102,9 @@ const Field<EstimateResult> kRule[] = {
      }},
     {{"training_seconds", kNumber, "training_flop over peak · MFU · count", true},
      [](const EstimateResult& r) { return raw(r.rule.training_time); }},
-    {{"training_accelerator_hours", kNumber, "", true},
+    {{"training_accelerator_hours", kNumber, "training_seconds · accelerators", true},
      [](const EstimateResult& r) { return Value(r.rule.accelerator_hours); }},
-    {{"training_usd", kNumber, "", true},
+    {{"training_usd", kNumber, "at the price used", true},
      [](const EstimateResult& r) {
        return r.rule.training_cost ? usd(r.rule.training_cost->raw()) : Value();
      }},
@@ -119,7 +120,7 @@ const Field<EstimateResult> kOperators[] = {
 };
 
 const Field<EstimateResult> kMemory[] = {
-    {{"weight_bytes", kNumber, ""},
+    {{"weight_bytes", kNumber, "in the format asked for, or as stored"},
      [](const EstimateResult& r) { return whole_bytes(r.memory.weights); }},
     {{"kv_bytes_per_token",
       kNumber,
@@ -140,27 +141,34 @@ const Field<EstimateResult> kMemory[] = {
 };
 
 const Field<training::Strategy> kTraining[] = {
-    {{"tp", kInteger, ""}, [](const training::Strategy& s) { return Value(s.tp); }},
-    {{"pp", kInteger, ""}, [](const training::Strategy& s) { return Value(s.pp); }},
-    {{"dp", kInteger, ""}, [](const training::Strategy& s) { return Value(s.dp); }},
-    {{"cp", kInteger, ""}, [](const training::Strategy& s) { return Value(s.cp); }},
-    {{"ep", kInteger, ""}, [](const training::Strategy& s) { return Value(s.ep); }},
-    {{"zero", kInteger, ""}, [](const training::Strategy& s) { return Value(s.zero); }},
-    {{"microbatch", kInteger, ""}, [](const training::Strategy& s) { return Value(s.microbatch); }},
-    {{"virtual_stages", kInteger, ""},
+    {{"tp", kInteger, "tensor parallel"}, [](const training::Strategy& s) { return Value(s.tp); }},
+    {{"pp", kInteger, "pipeline parallel"},
+     [](const training::Strategy& s) { return Value(s.pp); }},
+    {{"dp", kInteger, "data parallel"}, [](const training::Strategy& s) { return Value(s.dp); }},
+    {{"cp", kInteger, "context parallel"}, [](const training::Strategy& s) { return Value(s.cp); }},
+    {{"ep", kInteger, "expert parallel"}, [](const training::Strategy& s) { return Value(s.ep); }},
+    {{"zero", kInteger, "ZeRO stage"}, [](const training::Strategy& s) { return Value(s.zero); }},
+    {{"microbatch", kInteger, "sequences"},
+     [](const training::Strategy& s) { return Value(s.microbatch); }},
+    {{"virtual_stages", kInteger, "pipeline chunks per accelerator"},
      [](const training::Strategy& s) { return Value(s.virtual_stages); }},
-    {{"recompute", kString, ""},
+    {{"recompute", kString, "none, selective or full"},
      [](const training::Strategy& s) { return Value(training::recompute_name(s.recompute)); }},
 };
 
 const Field<OnHardware> kOn[] = {
     {{"accelerator", kString, "catalogue id"},
      [](const OnHardware& o) { return Value(o.accelerator->id); }},
-    {{"accelerators", kInteger, ""}, [](const OnHardware& o) { return Value(o.count); }},
-    {{"tp", kInteger, ""}, [](const OnHardware& o) { return Value(o.deployment.tp); }},
-    {{"pp", kInteger, ""}, [](const OnHardware& o) { return Value(o.deployment.pp); }},
-    {{"ep", kInteger, ""}, [](const OnHardware& o) { return Value(o.deployment.ep); }},
-    {{"fits", kBoolean, ""}, [](const OnHardware& o) { return Value(o.fits); }},
+    {{"accelerators", kInteger, "asked for, all replicas"},
+     [](const OnHardware& o) { return Value(o.count); }},
+    {{"tp", kInteger, "tensor parallel"},
+     [](const OnHardware& o) { return Value(o.deployment.tp); }},
+    {{"pp", kInteger, "pipeline parallel"},
+     [](const OnHardware& o) { return Value(o.deployment.pp); }},
+    {{"ep", kInteger, "expert parallel"},
+     [](const OnHardware& o) { return Value(o.deployment.ep); }},
+    {{"fits", kBoolean, "weights, cache and buffers within the usable memory"},
+     [](const OnHardware& o) { return Value(o.fits); }},
     {{"memory_bytes_per_accelerator", kNumber, "of the fullest one"},
      [](const OnHardware& o) { return whole_bytes(o.memory_per_accelerator); }},
     {{"usable_bytes_per_accelerator", kNumber, "reported memory × utilisation limit"},
@@ -195,11 +203,11 @@ const Field<OnHardware> kOn[] = {
               : o.prefill        ? Value(cost::bound_name(o.prefill_bound))
                                  : Value();
      }},
-    {{"prefill_bound", kString, "", true},
+    {{"prefill_bound", kString, "what the prompt waits for", true},
      [](const OnHardware& o) {
        return o.prefill ? Value(cost::bound_name(o.prefill_bound)) : Value();
      }},
-    {{"decode_bound", kString, "", true},
+    {{"decode_bound", kString, "what a decode step waits for", true},
      [](const OnHardware& o) {
        return o.decode_per_token ? Value(cost::bound_name(o.decode_bound)) : Value();
      }},
@@ -211,26 +219,27 @@ const Field<OnHardware> kOn[] = {
       true,
       {}},
      [](const OnHardware& o) { return raw(o.joules_per_output_token); }},
-    {{"usd_per_accelerator_hour", kNumber, "", true},
+    {{"usd_per_accelerator_hour", kNumber, "given, or the cheapest on-demand offer", true},
      [](const OnHardware& o) { return o.price ? usd(o.price->in(kUsdPerHour)) : Value(); }},
-    {{"price_source", kString, "", true},
+    {{"price_source", kString, "which offer", true},
      [](const OnHardware& o) { return text_or_null(o.price_origin); }},
     {{"usd_per_million_input_tokens", kNumber, "one prompt at a time", true},
      [](const OnHardware& o) { return usd(o.usd_per_million_input); }},
     {{"usd_per_million_output_tokens", kNumber, "at this batch", true},
      [](const OnHardware& o) { return usd(o.usd_per_million_output); }},
-    {{"training_seconds", kNumber, "", true},
+    {{"training_seconds", kNumber, "of the run, failures included where the operator model gave it",
+      true},
      [](const OnHardware& o) { return raw(o.training_time); }},
-    {{"training_usd", kNumber, "", true},
+    {{"training_usd", kNumber, "at the price used", true},
      [](const OnHardware& o) { return o.training_cost ? usd(o.training_cost->raw()) : Value(); }},
-    {{"training_accelerator_hours", kNumber, "", true},
+    {{"training_accelerator_hours", kNumber, "training_seconds · accelerators", true},
      [](const OnHardware& o) {
        return o.training_time ? Value(o.training_time->in(kHour) * static_cast<double>(o.count))
                               : Value();
      }},
     {{"training_basis", kString, "operator model or rule of thumb", true},
      [](const OnHardware& o) { return text_or_null(o.training_basis); }},
-    {{"training_mfu", kNumber, "", true},
+    {{"training_mfu", kNumber, "model FLOP over the datasheet peak", true},
      [](const OnHardware& o) {
        return o.training_estimate ? Value(o.training_estimate->mfu) : Value();
      }},
@@ -238,15 +247,16 @@ const Field<OnHardware> kOn[] = {
      [](const OnHardware& o) {
        return o.training_estimate ? Value(o.training_estimate->goodput) : Value();
      }},
-    {{"training_step_seconds", kNumber, "", true},
+    {{"training_step_seconds", kNumber, "one optimizer step", true},
      [](const OnHardware& o) {
        return o.training_estimate ? raw(o.training_estimate->step) : Value();
      }},
-    {{"training_memory_bytes_per_accelerator", kNumber, "", true},
+    {{"training_memory_bytes_per_accelerator", kNumber, "of the fullest one", true},
      [](const OnHardware& o) {
        return o.training_estimate ? whole_bytes(o.training_estimate->memory.total()) : Value();
      }},
-    {{"training_strategy", kObject, "", true, infos(kTraining)},
+    {{"training_strategy", kObject,
+      "best of the legal ones; null where the rule of thumb stands in", true, infos(kTraining)},
      [](const OnHardware& o) {
        return o.training_strategy ? object_of(*o.training_strategy, kTraining) : Value();
      }},
@@ -256,7 +266,7 @@ const Field<OnHardware> kOn[] = {
       kObject,
       "factors on the times, 80 %",
       false,
-      {{"low", kNumber, ""}, {"high", kNumber, "", false, {}}}},
+      {{"low", kNumber, "lower end"}, {"high", kNumber, "upper end", false, {}}}},
      [](const OnHardware& o) {
        Value v{Value::Object{}};
        v.set("low", o.interval_low);
@@ -267,7 +277,7 @@ const Field<OnHardware> kOn[] = {
 
 using app::FittingAccelerator;
 const Field<FittingAccelerator> kFits[] = {
-    {{"accelerator", kString, ""},
+    {{"accelerator", kString, "catalogue id"},
      [](const FittingAccelerator& f) { return Value(f.accelerator->id); }},
     {{"accelerators",
       kInteger,
@@ -275,7 +285,7 @@ const Field<FittingAccelerator> kFits[] = {
       false,
       {}},
      [](const FittingAccelerator& f) { return Value(f.accelerators); }},
-    {{"memory_bytes_per_accelerator", kNumber, ""},
+    {{"memory_bytes_per_accelerator", kNumber, "of the fullest one"},
      [](const FittingAccelerator& f) { return whole_bytes(f.memory_per_accelerator); }},
     {{"usd_per_hour",
       kNumber,
@@ -283,18 +293,20 @@ const Field<FittingAccelerator> kFits[] = {
       true,
       {}},
      [](const FittingAccelerator& f) { return money(f.usd_per_hour); }},
-    {{"provider", kString, "", true},
+    {{"provider", kString, "of that price", true},
      [](const FittingAccelerator& f) { return text_or_null(f.provider); }},
 };
 
 using training::TrainableSize;
 const Field<TrainableSize> kTrainable[] = {
-    {{"recipe", kString, ""}, [](const TrainableSize& t) { return Value(t.recipe); }},
-    {{"bytes_per_parameter", kNumber, ""},
+    {{"recipe", kString, "what is trained and with which optimizer"},
+     [](const TrainableSize& t) { return Value(t.recipe); }},
+    {{"bytes_per_parameter", kNumber, "states kept"},
      [](const TrainableSize& t) { return Value(t.bytes_per_parameter); }},
     {{"parameters", kNumber, "largest model, states only"},
      [](const TrainableSize& t) { return whole(t.parameters); }},
-    {{"note", kString, "", true}, [](const TrainableSize& t) { return text_or_null(t.note); }},
+    {{"note", kString, "what is in it", true},
+     [](const TrainableSize& t) { return text_or_null(t.note); }},
 };
 
 }  // namespace
@@ -314,7 +326,7 @@ io::Value result_of(const app::EstimateAnswer& answer) {
 
 std::vector<FieldInfo> estimate_fields() {
   return {
-      {"model", kObject, "", false, infos(kModel)},
+      {"model", kObject, "what is estimated", false, infos(kModel)},
       {"rule_of_thumb", kObject, "2np and 6pD, p the published count", false, infos(kRule)},
       {"operators", kObject, "from the operator list of the architecture", false,
        infos(kOperators)},

@@ -34,15 +34,17 @@ Value usd(double dollars) {
   return exact ? Value::number_text(exact->text()) : Value(dollars);
 }
 
-Value usd(const std::optional<double>& dollars) { return dollars ? usd(*dollars) : Value(); }
-
-namespace {
-
-Value texts(const std::vector<std::string>& list) {
+Value strings(const std::vector<std::string>& list) {
   Value::Array array;
   for (const std::string& text : list) array.emplace_back(text);
   return Value(std::move(array));
 }
+
+Value count(std::size_t n) { return Value(static_cast<std::int64_t>(n)); }
+
+Value usd(const std::optional<double>& dollars) { return dollars ? usd(*dollars) : Value(); }
+
+namespace {
 
 Value assumptions(const app::Envelope& envelope) {
   Value::Array array;
@@ -157,19 +159,19 @@ std::vector<FieldInfo> assumption_fields() {
 std::vector<FieldInfo> derivation_fields() {
   return {{"name", JsonType::kString, "the figure"},
           {"value", JsonType::kNumber, "in `unit`", true},
-          {"unit", JsonType::kString, "", true},
+          {"unit", JsonType::kString, "of the value", true},
           {"formula", JsonType::kString, "with symbols", true},
           {"substituted", JsonType::kString, "with the numbers put in", true},
-          {"source", JsonType::kString, "", true},
+          {"source", JsonType::kString, "where an input came from", true},
           {"date", JsonType::kString, "of the source", true},
           {"kind", JsonType::kString, "measured, estimate, opinion, fact or assumption", true},
-          {"note", JsonType::kString, "", true},
+          {"note", JsonType::kString, "what to keep in mind", true},
           {"inputs", JsonType::kArray, "derivations of what went in"}};
 }
 
 std::vector<FieldInfo> source_fields() {
-  return {{"id", JsonType::kString, ""},
-          {"what", JsonType::kString, ""},
+  return {{"id", JsonType::kString, "figures refer to it"},
+          {"what", JsonType::kString, "what was taken from it"},
           {"reference", JsonType::kString, "who says so", true},
           {"date", JsonType::kString, "as of", true}};
 }
@@ -272,7 +274,7 @@ Value to_value(const app::Answer& answer, const ValueOptions& options) {
   }
   out.set("assumptions", assumptions(envelope));
   out.set("sources", sources(envelope));
-  out.set("warnings", texts(envelope.warnings));
+  out.set("warnings", strings(envelope.warnings));
   if (options.explain) {
     Value::Array derivations;
     for (const Derivation& d : envelope.derivations) derivations.push_back(to_value(d));

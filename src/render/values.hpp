@@ -38,6 +38,8 @@ io::Value whole(double value);
 inline io::Value whole_bytes(Bytes bytes) { return whole(bytes.raw()); }
 io::Value money(const std::optional<Money>& amount);
 io::Value text_or_null(const std::string& text);
+io::Value strings(const std::vector<std::string>& list);
+io::Value count(std::size_t n);
 io::Value date_or_null(const std::optional<Date>& date);
 /// Prices that came through arithmetic: nine decimals at most, so that 3.67339 does not print
 /// as 3.6733900000000004.

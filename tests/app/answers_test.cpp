@@ -103,6 +103,25 @@ TEST(Answers, keep_the_published_schema) {
   }
 }
 
+void undescribed(const Value& schema, const std::string& path, std::vector<std::string>& out) {
+  if (const Value* properties = schema.find("properties")) {
+    for (const auto& [key, member] : properties->object()) {
+      if (member.find("description") == nullptr) out.push_back(path + "." + key);
+      undescribed(member, path + "." + key, out);
+    }
+  }
+  if (const Value* items = schema.find("items")) undescribed(*items, path, out);
+}
+
+TEST(Answers, every_member_of_a_schema_says_what_it_is) {
+  for (const app::Verb& verb : app::verbs()) {
+    std::vector<std::string> bare;
+    undescribed(render::schema(verb.name), std::string(verb.name), bare);
+    EXPECT_TRUE(bare.empty()) << bare.size() << ", first " << bare.front();
+  }
+  EXPECT_TRUE(render::schema("nonsense").is_null());
+}
+
 TEST(Answers, have_the_timing_fields_only_when_asked) {
   const app::Answer answer = ask("plan", request({{"job", job(kServe)}}));
   const Value with = render::to_value(answer, {.timing = true, .explain = false});
