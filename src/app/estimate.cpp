@@ -367,6 +367,11 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
     on.price = priced.rate;
     on.price_origin = priced.rate ? priced.origin : "no accepted on-demand price in the catalogue";
     if (priced.offer != nullptr) {
+      on.price_source = priced.offer->source;
+      on.price_date =
+          priced.offer->observed.earliest ? priced.offer->observed.earliest->text() : "";
+    }
+    if (priced.offer != nullptr) {
       answer.envelope.assume("price_usd_per_accelerator_hour", priced.rate->in(kUsdPerHour),
                              "default", "--price", priced.origin);
       answer.envelope.cite(

@@ -67,8 +67,8 @@ struct OnHardware {
   cost::Bound prefill_bound = cost::Bound::kCompute, decode_bound = cost::Bound::kMemory;
   std::optional<double> output_tokens_per_second;
   std::optional<Joules> joules_per_output_token;
-  std::optional<UsdRate> price;  // per accelerator
-  std::string price_origin;
+  std::optional<UsdRate> price;                        // per accelerator
+  std::string price_origin, price_source, price_date;  // which offer, who says so, since when
   std::optional<double> usd_per_million_input, usd_per_million_output;
   std::optional<Seconds> training_time;
   std::optional<Usd> training_cost;

@@ -36,7 +36,7 @@ Derivation figure(std::string name, double value, std::string unit, std::string 
           .substituted = std::move(substituted),
           .source = {},
           .date = {},
-          .kind = {},
+          .kind = "estimate",
           .note = {},
           .inputs = std::move(inputs)};
 }
@@ -68,7 +68,6 @@ void explain_rule(std::vector<Derivation>& out, const EstimateRequest& request,
              fmt::format("2 · {} · {}", sci(rule.tokens), sci(rule.active_parameters)),
              {tokens, parameters(r)});
   forward.source = kScaling;
-  forward.kind = "estimate";
   forward.note = fmt::format(
       "one core of 3 GHz at one instruction per cycle would take {} s; a token costs {} times "
       "sorting a million numbers (n log2 n)",
@@ -143,7 +142,6 @@ void explain_on(std::vector<Derivation>& out, const EstimateRequest& request,
                "sum over operators of max-like roofline time, plus engine overhead", {});
     decode.source = cost::default_engine().source;
     decode.date = cost::default_engine().date;
-    decode.kind = "estimate";
     for (const cost::StepModel::OperatorTime& op : on.breakdown) {
       Derivation part = figure(op.name, op.seconds.raw(), "s", {},
                                fmt::format("{} x: {} and {} in all", shortest(op.count),
@@ -160,8 +158,10 @@ void explain_on(std::vector<Derivation>& out, const EstimateRequest& request,
         fmt::format("{} · {} · {} USD/h / 3,600 / {} / {} · 1e6", sci(on.decode_per_token->raw()),
                     on.count, shortest(on.price->in(kUsdPerHour)), shortest(r.batch),
                     shortest(request.utilisation)),
-        {leaf("price per accelerator-hour", on.price->in(kUsdPerHour), "USD", "fact",
-              on.price_origin)}));
+        {leaf("price per accelerator-hour", on.price->in(kUsdPerHour), "USD",
+              request.price ? "assumption" : "fact",
+              request.price ? on.price_origin : on.price_origin + "; " + on.price_source,
+              on.price_date)}));
   }
   if (r.rule.cost_per_1000_tokens && on.price) {
     out.push_back(

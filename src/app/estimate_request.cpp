@@ -53,8 +53,7 @@ Result<EstimateRequest> read_estimate(const io::Value& value) {
   }
   if (!request.gpu && (request.count || request.tp || request.pp.value_or(1) > 1 ||
                        request.ep.value_or(1) > 1 || request.price)) {
-    fields.problem("gpu", "missing, and count, tp, pp, ep and price need one",
-                   "--gpu h100-sxm");
+    fields.problem("gpu", "missing, and count, tp, pp, ep and price need one", "--gpu h100-sxm");
   }
   if (request.memory && request.memory->raw() <= 0) fields.problem("memory", "must be above 0");
   if (request.max_params && !request.memory && !request.gpu) {

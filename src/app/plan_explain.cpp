@@ -18,7 +18,7 @@ Derivation figure(std::string name, double value, std::string unit, std::string 
           .substituted = std::move(substituted),
           .source = {},
           .date = {},
-          .kind = {},
+          .kind = "estimate",
           .note = {},
           .inputs = {}};
 }
@@ -118,19 +118,16 @@ std::vector<Derivation> explain_plan(const planner::PlanResult& result, const Co
       out.push_back(figure("TTFT p95", best.ttft_p95->raw(), "s",
                            "front end + residual step + queue + prefill steps, 95th percentile",
                            {}));
-      out.back().kind = "estimate";
     }
     if (best.tpot_p95) {
       out.push_back(figure("TPOT p95", best.tpot_p95->raw(), "s",
                            "step time at the 95th percentile of the batch", {}));
-      out.back().kind = "estimate";
     }
   }
   Derivation interval = figure("80 % interval of the cost, high end", best.interval.high, "USD",
                                "the same search with times at the ends of the tier's error band",
                                fmt::format("{} to {}", significant(best.interval.low, 5),
                                            significant(best.interval.high, 5)));
-  interval.kind = "estimate";
   interval.note = fmt::format("efficiencies: {}", cost::tier_name(best.tier));
   out.push_back(std::move(interval));
   return out;

@@ -63,7 +63,8 @@ void explain(Page& page, const Derivation& d, std::size_t depth) {
   };
   add(indent, line);
   if (!d.substituted.empty()) add(indent + "  = ", d.substituted);
-  std::string from = d.kind;
+  // A figure that was worked out is an estimate; saying so on every line would hide the facts.
+  std::string from = d.source.empty() && d.kind == "estimate" ? "" : d.kind;
   if (!d.source.empty()) {
     from += (from.empty() ? "" : ": ") + d.source + (d.date.empty() ? "" : " (" + d.date + ")");
   }

@@ -485,7 +485,7 @@ TEST(Requirements, r75_the_stock_of_text_is_a_wall) {
 
 TEST(Requirements, r81_statements_say_what_they_are) {
   const std::set<std::string> kinds = {"measured", "estimate",   "opinion",
-                                       "fact",     "assumption", "null"};
+                                       "fact",     "assumption"};
   const Value answer = render::to_value(
       ask("estimate",
           request({{"model", "gpt3-175b"}, {"gpu", "a100-sxm-80gb"}, {"explain", true}})),
