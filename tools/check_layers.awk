@@ -83,6 +83,7 @@ function heavy(path) {
   if (path ~ /^curl\//) return "curl"
   if (path ~ /^boost\//) return "Boost"
   if (path ~ /^simdjson/) return "simdjson"
+  if (path ~ /^Eigen\//) return "Eigen"
   return ""
 }
 
