@@ -1,24 +1,186 @@
-// Host overhead of engines, per version: data with sources.
-#include "cost/step.hpp"
+#include "cost/engine.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cctype>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "base/text.hpp"
 
 namespace portolan::cost {
+namespace {
 
-const EngineOverhead& default_engine() {
-  static const EngineOverhead engine{
-      .engine = "vllm-0.15",
-      .per_step = Seconds(126e-6),
-      .per_layer = Seconds(32.1e-6),
-      .per_request = Seconds(4.42e-6),
-      .front_end = Seconds(6.5e-3),
-      .after_decode = Seconds(0.777e-3),
-      .per_output_token = Seconds(45.9e-6),
-      .async_scheduling = true,
-      .source =
-          "inference-sim (BLIS) fit of vLLM 0.15.1 on H100; its front end of 15.56 ms stands for "
-          "front end and the step in "
-          "flight, which async scheduling adds on its own: with that step the same public rows "
-          "leave 4 to 9 ms",
-      .date = "2026-06-01"};
+constexpr double kMicro = 1e-6, kMilli = 1e-3;
+
+std::vector<Engine> table() {
+  std::vector<Engine> list;
+  const std::string blis =
+      "inference-sim (BLIS) fit of vLLM 0.15.1 on H100; its front end of 15.56 ms stands for "
+      "front end and the step in "
+      "flight, which async scheduling adds on its own: with that step the same public rows "
+      "leave 4 to 9 ms";
+
+  Engine vllm;
+  vllm.family = EngineFamily::kVllm;
+  vllm.per_step = Seconds(126 * kMicro);
+  vllm.per_layer = Seconds(32.1 * kMicro);
+  vllm.per_request = Seconds(4.42 * kMicro);
+  vllm.front_end = Seconds(6.5 * kMilli);
+  vllm.after_decode = Seconds(0.777 * kMilli);
+  vllm.per_output_token = Seconds(45.9 * kMicro);
+  vllm.max_num_seqs = 256;
+  vllm.max_num_batched_tokens = 8192;
+  vllm.source = blis;
+  vllm.date = "2026-06-01";
+  vllm.defaults_source =
+      "vLLM engine arguments: sizes of captured graphs and limits as recorded from a 0.19.0 run";
+
+  // Before the V1 engine: no overlap of scheduling and computing, prompts in steps of their own.
+  Engine v0 = vllm;
+  v0.engine = "vllm-0.5";
+  v0.async_scheduling = false;
+  v0.prefill = PrefillPolicy::kFirst;
+  v0.graphs = {.first_step = 8, .knee = 256, .second_step = 8, .largest = 256};
+  v0.max_num_batched_tokens = 2048;
+  v0.defaults_source = "vLLM 0.5 engine arguments: prompts before decodes, captured up to 256";
+  list.push_back(v0);
+
+  Engine v1 = vllm;
+  v1.engine = "vllm-0.8";
+  v1.async_scheduling = false;
+  v1.defaults_source = "vLLM 0.8 engine arguments: V1 engine, chunked prefill, captured up to 512";
+  list.push_back(v1);
+
+  vllm.engine = "vllm-0.15";
+  list.push_back(vllm);
+  vllm.engine = "vllm-0.19";
+  list.push_back(vllm);
+
+  Engine sglang = vllm;
+  sglang.family = EngineFamily::kSglang;
+  sglang.engine = "sglang-0.5";
+  sglang.prefill = PrefillPolicy::kFirst;
+  sglang.memory_fraction = 0.88;
+  sglang.graphs = {.first_step = 8, .knee = 512, .second_step = 16, .largest = 512};
+  sglang.max_num_seqs = 2048;
+  sglang.max_num_batched_tokens = 16384;
+  sglang.defaults_source = "SGLang 0.5 server arguments: overlap schedule, prefill first";
+  list.push_back(sglang);
+
+  Engine trtllm = vllm;
+  trtllm.family = EngineFamily::kTrtllm;
+  trtllm.engine = "trtllm-0.17";
+  trtllm.prefill = PrefillPolicy::kInflight;
+  trtllm.memory_base = MemoryBase::kFreeAfterWeights;
+  trtllm.reserves_outputs = true;
+  trtllm.max_num_seqs = 2048;
+  trtllm.max_num_batched_tokens = 8192;
+  trtllm.defaults_source =
+      "TensorRT-LLM 0.17 executor: guaranteed-no-evict, KV fraction 0.90 of free memory";
+  list.push_back(trtllm);
+  trtllm.engine = "trtllm-1.0";
+  trtllm.graphs = {.first_step = 8, .knee = 128, .second_step = 128, .largest = 2048};
+  trtllm.defaults_source =
+      "TensorRT-LLM 1.0 LLM API: overlap scheduler, padded graphs, guaranteed-no-evict, KV "
+      "fraction 0.90 of free memory";
+  list.push_back(trtllm);
+  return list;
+}
+
+const std::vector<Engine>& all() {
+  static const std::vector<Engine> list = table();
+  return list;
+}
+
+/// Leading "a.b" of a version as a·1000 + b; nullopt when there is no number at its start.
+std::optional<int> version_number(std::string_view text) {
+  if (!text.empty() && (text[0] == 'v' || text[0] == 'V')) text.remove_prefix(1);
+  std::array<int, 2> parts{};
+  std::size_t at = 0;
+  for (std::size_t part = 0; part < parts.size(); ++part) {
+    const std::size_t start = at;
+    while (at < text.size() && at - start < 5 && text[at] >= '0' && text[at] <= '9') {
+      parts[part] = parts[part] * 10 + (text[at] - '0');
+      ++at;
+    }
+    if (at == start) {
+      if (part == 0) return std::nullopt;
+      break;
+    }
+    if (at >= text.size() || text[at] != '.') break;
+    ++at;
+  }
+  return parts[0] * 1000 + parts[1];
+}
+
+std::optional<EngineFamily> family_of(std::string_view name) {
+  std::string lower;
+  for (const char c : name) {
+    if (c != '-' && c != '_' && c != ' ')
+      lower.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+  }
+  if (lower.starts_with("vllm")) return EngineFamily::kVllm;
+  if (lower.starts_with("sglang")) return EngineFamily::kSglang;
+  if (lower.starts_with("trtllm") || lower.starts_with("tensorrt")) return EngineFamily::kTrtllm;
+  return std::nullopt;
+}
+
+/// The part of a name after its family: "vllm-0.15" -> "0.15", "trtllm 1.2.0rc6" -> "1.2.0rc6".
+std::string_view version_in(std::string_view name) {
+  const std::size_t digit = name.find_first_of("0123456789");
+  return digit == std::string_view::npos ? std::string_view{} : name.substr(digit);
+}
+
+double size_of(const CaptureSizes& sizes, double requests) {
+  if (requests > sizes.largest) return requests;
+  if (requests <= 1) return 1;
+  if (requests < sizes.first_step)
+    return std::min(sizes.first_step, std::exp2(std::ceil(std::log2(requests) - 1e-12)));
+  const double step = requests <= sizes.knee ? sizes.first_step : sizes.second_step;
+  return std::min(sizes.largest, step * std::ceil(requests / step - 1e-12));
+}
+
+}  // namespace
+
+std::string_view engine_family_name(EngineFamily family) {
+  switch (family) {
+    case EngineFamily::kVllm:
+      return "vllm";
+    case EngineFamily::kSglang:
+      return "sglang";
+    case EngineFamily::kTrtllm:
+      return "trtllm";
+  }
+  return "unknown";
+}
+
+double CaptureSizes::padded(double requests) const {
+  const double below = std::floor(requests);
+  const double share = requests - below;
+  if (share < 1e-9) return size_of(*this, requests);
+  return (1 - share) * size_of(*this, below) + share * size_of(*this, below + 1);
+}
+
+std::span<const Engine> engines() { return all(); }
+
+const Engine* find_engine(std::string_view name, std::string_view version) {
+  const std::optional<EngineFamily> family = family_of(name);
+  if (!family) return nullptr;
+  const std::optional<int> wanted = version_number(version.empty() ? version_in(name) : version);
+  const Engine *found = nullptr, *oldest = nullptr;
+  for (const Engine& engine : all()) {
+    if (engine.family != *family) continue;
+    if (oldest == nullptr) oldest = &engine;
+    if (!wanted || *version_number(version_in(engine.engine)) <= *wanted) found = &engine;
+  }
+  return found != nullptr ? found : oldest;
+}
+
+const Engine& default_engine() {
+  static const Engine& engine = *find_engine("vllm", "0.15");
   return engine;
 }
 

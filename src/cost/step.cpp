@@ -165,7 +165,7 @@ void StepModel::Table::add_to(Row& sum, double tokens) const {
 
 Result<StepModel> StepModel::compile(const model::Architecture& architecture,
                                      const Machine& machine, const Deployment& deployment,
-                                     const EngineOverhead& engine) {
+                                     const Engine& engine) {
   if (auto problem = layout_problem(architecture, machine, deployment))
     return fail(std::move(*problem));
   const std::optional<model::Format> format =

@@ -12,6 +12,7 @@
 #include "base/derivation.hpp"
 #include "base/quantity.hpp"
 #include "base/result.hpp"
+#include "cost/engine.hpp"
 #include "cost/machine.hpp"
 #include "model/architecture.hpp"
 #include "model/operators.hpp"
@@ -49,26 +50,13 @@ struct StepTime {
   [[nodiscard]] Bound bound() const;
 };
 
-/// Host overhead of an engine (cost-model.md §11.2): per step, per layer, per request. Named and
-/// sourced, never hidden.
-struct EngineOverhead {
-  std::string engine;  // "vllm-0.15"
-  Seconds per_step{0}, per_layer{0}, per_request{0};
-  Seconds front_end{0}, after_decode{0}, per_output_token{0};
-  /// The next step is composed while the current one runs: launching the layers shows only where it
-  /// takes longer than the accelerator, and an arrival waits for one step more.
-  bool async_scheduling = true;
-  std::string source, date;
-};
-const EngineOverhead& default_engine();
-
 class StepModel {
  public:
   /// Errors: infeasible with the reason in the message (tp does not divide the heads, experts not
   /// divisible, format unsupported …); `code` is kInfeasible and `why` names the closed-set reason
   /// of contract.md ("precision_unsupported", "interconnect", "engine_unsupported").
   static Result<StepModel> compile(const model::Architecture& architecture, const Machine& machine,
-                                   const Deployment& deployment, const EngineOverhead& engine);
+                                   const Deployment& deployment, const Engine& engine);
 
   [[nodiscard]] StepTime time(const Batch& batch) const;  // allocates nothing
   /// All accelerators of the replica, one step; nullopt when the board power of the accelerator is
@@ -90,7 +78,7 @@ class StepModel {
   /// known.
   [[nodiscard]] const Machine& machine() const { return machine_; }
   [[nodiscard]] const Deployment& deployment() const { return deployment_; }
-  [[nodiscard]] const EngineOverhead& engine() const { return engine_; }
+  [[nodiscard]] const Engine& engine() const { return engine_; }
   /// All accelerators of the replica without work; nullopt as for energy.
   [[nodiscard]] std::optional<Watts> idle_power() const;
 
@@ -112,7 +100,7 @@ class StepModel {
 
   Machine machine_;
   Deployment deployment_;
-  EngineOverhead engine_;
+  Engine engine_;
   std::vector<model::Operator> operators_;
   std::vector<double> weight_bytes_;    // per element, by operator
   std::vector<model::Format> formats_;  // by operator

@@ -120,7 +120,7 @@ KernelTime cache_write_time(const Machine& machine, const model::Operator& op, d
   return elementwise_time(machine, tokens * elements * (kActivationBytes + kv_bytes));
 }
 
-double visible_host(const EngineOverhead& engine, double busy, double layers, const Batch& batch) {
+double visible_host(const Engine& engine, double busy, double layers, const Batch& batch) {
   const double always = engine.per_step.raw() +
                         engine.per_request.raw() * (batch.decode_requests + batch.prefill_requests);
   const double launches = engine.per_layer.raw() * layers;

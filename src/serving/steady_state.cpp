@@ -57,7 +57,7 @@ class LaneStep {
 
 EquilibriumInput input_of(const cost::StepModel& step, const Workload& work,
                           const EngineLimits& limits) {
-  const cost::EngineOverhead& engine = step.engine();
+  const cost::Engine& engine = step.engine();
   return {.uncached_tokens = uncached_tokens(work),
           .output_tokens = work.output_tokens,
           .batch_cap = limits.batch_cap(),
