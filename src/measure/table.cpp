@@ -1,0 +1,182 @@
+#include "measure/table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "io/compression.hpp"
+
+namespace portolan::measure {
+namespace {
+
+constexpr std::uint64_t kFileCap = 512ull << 20;
+
+constexpr std::array<Layout, 5> kLayouts = {Layout::kKernels, Layout::kServing, Layout::kInferencex,
+                                            Layout::kTraining, Layout::kTrainingMemory};
+
+std::vector<std::string> missing_columns(const Table& table, Layout layout) {
+  std::vector<std::string> missing;
+  for (std::string_view column : required_columns(layout)) {
+    if (!table.has(column)) missing.emplace_back(column);
+  }
+  return missing;
+}
+
+/// The layout of which the fewest columns are missing; ties go to the order of kLayouts.
+Layout nearest(const Table& table, std::span<const Layout> layouts) {
+  return *std::min_element(layouts.begin(), layouts.end(), [&](Layout a, Layout b) {
+    const auto share = [&](Layout l) {
+      return static_cast<double>(missing_columns(table, l).size()) /
+             static_cast<double>(required_columns(l).size());
+    };
+    return share(a) < share(b);
+  });
+}
+
+std::unexpected<Error> wrong_layout(const Table& table, std::string_view kind, Layout layout) {
+  std::string list;
+  for (const std::string& column : missing_columns(table, layout))
+    list += (list.empty() ? "" : ", ") + column;
+  Error error{.code = ErrorCode::kInvalidInput,
+              .message = fmt::format("{} is no table of kind {}: it lacks the columns {}",
+                                     table.file(), kind, list),
+              .where = {},
+              .why = {},
+              .hint = {},
+              .also = {}};
+  error.where.file = table.file();
+  error.where.line = 1;
+  std::string header;
+  for (const std::string& column : table.csv().header)
+    header += (header.empty() ? "" : ", ") + printable(column);
+  if (header.size() > 200) header = header.substr(0, 200) + " …";
+  error.why = "its header is: " + header;
+  error.hint = "docs/guides/validate.md describes the layouts";
+  return fail(std::move(error));
+}
+
+}  // namespace
+
+std::string_view kind_name(Layout layout) {
+  switch (layout) {
+    case Layout::kKernels:
+      return "kernels";
+    case Layout::kServing:
+    case Layout::kInferencex:
+      return "serving";
+    case Layout::kTraining:
+      return "training";
+    case Layout::kTrainingMemory:
+      return "training-memory";
+  }
+  return "";
+}
+
+std::span<const std::string_view> kind_names() {
+  static constexpr std::array<std::string_view, 4> kNames = {"kernels", "serving", "training",
+                                                             "training-memory"};
+  return kNames;
+}
+
+std::span<const std::string_view> required_columns(Layout layout) {
+  static constexpr std::string_view kKernels[] = {"system", "op", "latency_ms"};
+  static constexpr std::string_view kServing[] = {"model",  "gpu",       "gpu_count",
+                                                  "engine", "input_len", "output_len"};
+  static constexpr std::string_view kInferencex[] = {"model", "system", "backend", "isl", "osl"};
+  static constexpr std::string_view kTraining[] = {"model",   "gpu",          "gpus",
+                                                   "seq_len", "global_batch", "step_time_s"};
+  static constexpr std::string_view kMemory[] = {"model",   "gpu",         "gpus",
+                                                 "seq_len", "mem_per_gpu", "unit"};
+  switch (layout) {
+    case Layout::kKernels:
+      return kKernels;
+    case Layout::kServing:
+      return kServing;
+    case Layout::kInferencex:
+      return kInferencex;
+    case Layout::kTraining:
+      return kTraining;
+    case Layout::kTrainingMemory:
+      return kMemory;
+  }
+  return {};
+}
+
+Result<Table> Table::parse(std::string_view text, std::string file) {
+  if (trim(text).empty()) {
+    return fail(ErrorCode::kInvalidInput, file + " is empty",
+                "give a CSV file with a header; docs/guides/validate.md describes the layouts");
+  }
+  Table table(std::move(file), {});
+  table.csv_ = PORTOLAN_TRY(io::parse_csv(text, table.file_));
+  if (table.csv_.rows.empty()) {
+    return fail(ErrorCode::kInvalidInput, table.file_ + " has a header and no rows",
+                "give a table with at least one measured point");
+  }
+  return table;
+}
+
+Result<Table> Table::open(const std::string& path) {
+  std::string bytes = PORTOLAN_TRY(read_file(path, kFileCap));
+  const std::string text = PORTOLAN_TRY(io::decompressed(std::move(bytes), path, kFileCap));
+  return parse(text, path);
+}
+
+const std::string& TableRow::text(std::string_view column) const {
+  static const std::string kEmpty;
+  const int at = table_->csv().column(column);
+  return at < 0 ? kEmpty : table_->csv().rows[index_][static_cast<std::size_t>(at)];
+}
+
+std::optional<double> TableRow::number(std::string_view column) const {
+  const std::optional<double> value = parse_double(trim(text(column)));
+  return value && std::isfinite(*value) ? value : std::nullopt;
+}
+
+double TableRow::number_or(std::string_view column, double otherwise) const {
+  return number(column).value_or(otherwise);
+}
+
+std::int64_t TableRow::whole_or(std::string_view column, std::int64_t otherwise) const {
+  const std::optional<double> value = number(column);
+  if (!value || std::abs(*value) > 9e15) return otherwise;
+  return std::llround(*value);
+}
+
+std::string TableRow::place() const {
+  const bool known = index_ < table_->csv().lines.size();
+  return known ? fmt::format("{}:{}", table_->file(), table_->csv().lines[index_]) : table_->file();
+}
+
+Result<Layout> layout_of(const Table& table) {
+  for (const Layout layout : kLayouts) {
+    if (missing_columns(table, layout).empty()) return layout;
+  }
+  const Layout layout = nearest(table, kLayouts);
+  return wrong_layout(table, kind_name(layout), layout);
+}
+
+Result<Layout> layout_for(const Table& table, std::string_view kind) {
+  std::vector<Layout> of_kind;
+  for (const Layout layout : kLayouts) {
+    if (kind_name(layout) == kind) of_kind.push_back(layout);
+  }
+  if (of_kind.empty()) {
+    std::string list;
+    for (std::string_view name : kind_names())
+      list += (list.empty() ? "" : ", ") + std::string(name);
+    const std::string hint = did_you_mean(kind, kind_names());
+    return fail(ErrorCode::kUsage, "unknown kind " + quoted(kind),
+                hint.empty() ? "one of: " + list : hint);
+  }
+  for (const Layout layout : of_kind) {
+    if (missing_columns(table, layout).empty()) return layout;
+  }
+  return wrong_layout(table, kind, nearest(table, of_kind));
+}
+
+}  // namespace portolan::measure
