@@ -11,14 +11,14 @@ namespace portolan::measure {
 
 /// One measured value and what the model says about it. Both in the unit of the column.
 struct ScoredPoint {
-  std::string set, group, metric;   // contract.md: "ttft_mean", "latency", … ; a point has one group
-  std::string label;                // what was measured, as a user reads it
+  std::string set, group, metric;  // contract.md: "ttft_mean", "latency", … ; a point has one group
+  std::string label;               // what was measured, as a user reads it
   double measured = 0;
   std::optional<double> predicted;  // nullopt: not answered, `reason` says why
   std::optional<double> low, high;  // 80 % interval of the prediction
   std::string tier;                 // cost::tier_name of the evidence behind the prediction
   std::string reason;
-  std::string source;               // of the measurement
+  std::string source;  // of the measurement
 };
 
 /// Statistics of one (set, group, metric). Fractions: 0.05 is 5 %. The medians are of |p - m| / m.

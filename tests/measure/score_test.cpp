@@ -7,8 +7,17 @@ namespace portolan::measure {
 namespace {
 
 ScoredPoint point(double measured, std::optional<double> predicted) {
-  return {.set = "s", .group = "g", .metric = "latency", .label = {}, .measured = measured,
-          .predicted = predicted, .low = {}, .high = {}, .tier = {}, .reason = {}, .source = {}};
+  return {.set = "s",
+          .group = "g",
+          .metric = "latency",
+          .label = {},
+          .measured = measured,
+          .predicted = predicted,
+          .low = {},
+          .high = {},
+          .tier = {},
+          .reason = {},
+          .source = {}};
 }
 
 TEST(Score, UnansweredPointsCountAgainstCoverage) {

@@ -1,0 +1,72 @@
+// Fitted curves of kernels as a file of JSON lines, and the choice of the best evidence for an
+// accelerator.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cost/curve.hpp"
+#include "cost/machine.hpp"
+#include "hardware/accelerator.hpp"
+
+namespace portolan::cost {
+
+/// Datasheet rates of an accelerator as curves use them; 16-bit work runs in fp16 where bf16 is
+/// missing.
+Chip chip_of(const hardware::Accelerator& accelerator);
+
+/// The curve that stands for a call and how close its evidence is; no curve = none fits.
+struct Chosen {
+  const Curve* curve = nullptr;
+  Tier tier = Tier::kDatasheet;
+};
+
+/// Curves sorted by key. A later curve of the same key replaces an earlier one.
+class Profile {
+ public:
+  /// One JSON object a line (`"kind": "curve"`). Errors: malformed or invalid_input with
+  /// file:line, unknown kinds and keys included.
+  static Result<Profile> parse(std::string_view text, const std::string& file);
+  [[nodiscard]] std::string write() const;
+
+  [[nodiscard]] std::span<const Curve> curves() const { return curves_; }
+  void add(Curve curve);
+  /// All of `other` over what is here.
+  void add(const Profile& other);
+
+ private:
+  std::vector<Curve> curves_;
+};
+
+/// The best evidence for each operator on one accelerator (cost-model.md §8): its own curve of this
+/// backend (this version, else the newest), then of another backend (sibling), then of the nearest
+/// accelerator of the same architecture and memory kind, then of a related architecture
+/// (transferred). The profile must outlive it.
+class KernelSet {
+ public:
+  KernelSet() = default;
+  /// `all` finds the donors' architectures; without it only own curves are taken.
+  KernelSet(const Profile& profile, const hardware::Accelerators* all,
+            const hardware::Accelerator& accelerator, std::string_view backend,
+            std::string_view version);
+  /// `variant` must match; kv_dtype falls back to any other of the same variant.
+  [[nodiscard]] Chosen find(std::string_view op, std::string_view dtype,
+                            std::string_view variant = {}, std::string_view kv_dtype = {}) const;
+
+ private:
+  struct Entry {
+    const Curve* curve = nullptr;
+    Tier tier = Tier::kDatasheet;
+    double rank = 0;
+  };
+  std::vector<Entry> found_;  // sorted by op, dtype, variant, kv_dtype; one each
+};
+
+/// The profile inside the executable, read at first use; safe to share between threads.
+const Profile& shipped_profile();
+
+}  // namespace portolan::cost
