@@ -216,7 +216,9 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
       continue;
     }
     const TokenPrice price(machine, op, step.formats_[i], step.weight_bytes_[i], deployment);
-    Table& table = op.sampled ? step.head_ : step.layers_;
+    const bool shared = op.token_groups > 1 || op.kind == OpKind::kAllToAll;
+    step.shared_experts_ = step.shared_experts_ || shared;
+    Table& table = shared ? step.experts_ : op.sampled ? step.head_ : step.layers_;
     for (std::size_t k = 0; k < Table::kKnots; ++k) {
       const Priced priced = price(Table::knot(k));
       Row& row = table.rows[k];
@@ -232,12 +234,25 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
   return step;
 }
 
+double StepModel::rows(const Batch& batch) const {
+  // Pure decode steps replay a captured graph of the next size; steps with prompts do not.
+  return batch.prefill_tokens > 0 ? batch.decode_requests + batch.prefill_tokens
+                                  : engine_.graphs.padded(batch.decode_requests);
+}
+
+void StepModel::add_layers(Row& sum, const Batch& batch) const {
+  layers_.add_to(sum, rows(batch));
+  if (!shared_experts_) return;
+  const double own = batch.decode_requests + batch.prefill_tokens;
+  experts_.add_to(sum, batch.mean_rank_tokens > 0 ? std::min(own, batch.mean_rank_tokens) : own);
+}
+
 StepTime StepModel::time(const Batch& batch) const {
   StepTime result;
   const double tokens = batch.decode_requests + batch.prefill_tokens;
   if (tokens <= 0) return result;
   Row body, head;
-  layers_.add_to(body, tokens);
+  add_layers(body, batch);
   const double chunk =
       batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
   for (const std::size_t i : closed_) {
@@ -286,7 +301,7 @@ std::optional<Joules> StepModel::energy(const Batch& batch, const StepTime& time
   const double tokens = batch.decode_requests + batch.prefill_tokens;
   Row row;
   if (tokens > 0) {
-    layers_.add_to(row, tokens);
+    add_layers(row, batch);
     const double chunk =
         batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
     for (const std::size_t i : closed_) {
@@ -343,7 +358,11 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     }
     const TokenPrice price(machine_, op, formats_[i], weight_bytes_[i], deployment_);
     if (!op.sampled) {
-      const Priced priced = price(std::max(1.0, tokens));
+      const bool shared = op.token_groups > 1 || op.kind == OpKind::kAllToAll;
+      const double fed =
+          shared ? (batch.mean_rank_tokens > 0 ? std::min(tokens, batch.mean_rank_tokens) : tokens)
+                 : rows(batch);
+      const Priced priced = price(std::max(1.0, fed));
       add(op.name, op.count, priced.kernel,
           priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
     } else if (batch.sampled > 0) {

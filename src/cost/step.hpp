@@ -38,6 +38,9 @@ struct Batch {
   double prefill_tokens = 0;    // new prompt tokens over all chunks
   double prefill_cached = 0;    // mean tokens already cached per chunk
   double sampled = 0;           // positions that go through the head
+  /// Attention data parallelism (ep > tp): tokens of the mean rank where this batch is that of the
+  /// fullest one; the experts see the mean. 0: all ranks have as many.
+  double mean_rank_tokens = 0;
 };
 
 enum class Bound : std::uint8_t { kCompute, kMemory, kCommunication, kOverhead };
@@ -97,6 +100,9 @@ class StepModel {
     void add_to(Row& sum, double tokens) const;
   };
   StepModel() = default;
+  /// Rows of the products of a step: tokens, padded to a captured graph where one is replayed.
+  [[nodiscard]] double rows(const Batch& batch) const;
+  void add_layers(Row& sum, const Batch& batch) const;
 
   Machine machine_;
   Deployment deployment_;
@@ -106,6 +112,8 @@ class StepModel {
   std::vector<model::Format> formats_;  // by operator
   std::vector<std::size_t> closed_;     // operators that depend on more than the number of tokens
   Table layers_, head_;                 // over tokens of the step, over sampled positions
+  Table experts_;                       // over tokens of the mean rank; empty without attention dp
+  bool shared_experts_ = false;         // ranks of attention data parallelism feed the same experts
   double hidden_ = 0;
   double layer_count_ = 0;
   double vocabulary_ = 0;  // 0: nothing is sampled and nothing cached (encoders)

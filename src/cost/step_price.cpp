@@ -121,8 +121,11 @@ KernelTime cache_write_time(const Machine& machine, const model::Operator& op, d
 }
 
 double visible_host(const Engine& engine, double busy, double layers, const Batch& batch) {
-  const double always = engine.per_step.raw() +
-                        engine.per_request.raw() * (batch.decode_requests + batch.prefill_requests);
+  double always = engine.per_step.raw() +
+                  engine.per_request.raw() * (batch.decode_requests + batch.prefill_requests);
+  if (batch.prefill_tokens > 0) {
+    always += engine.per_prefill_step.raw() + engine.per_prefill_token.raw() * batch.prefill_tokens;
+  }
   const double launches = engine.per_layer.raw() * layers;
   return always + (engine.async_scheduling ? std::max(0.0, launches - busy) : launches);
 }
