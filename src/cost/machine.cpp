@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "cost/efficiency.hpp"
+#include "cost/profile.hpp"
 
 namespace portolan::cost {
 namespace {
@@ -121,13 +122,18 @@ ErrorBand error_band(Tier tier) {
   return {};
 }
 
-Result<Machine> make_machine(const hardware::Node& node) {
+Result<Machine> make_machine(const hardware::Node& node, const KernelSource& source) {
   PORTOLAN_CHECK(node.accelerator != nullptr);
   const hardware::Accelerator& a = *node.accelerator;
   const KernelFamily& family = kernel_family(a);
   Machine machine;
   machine.node = node;
   machine.bandwidth = a.bandwidth;
+  machine.chip = chip_of(a);
+  if (source.profile != nullptr) {
+    machine.kernels = std::make_shared<const KernelSet>(*source.profile, source.accelerators, a,
+                                                        source.backend, source.version);
+  }
   const auto peak = [&](Rate rate) { return a.peak_of(rate).value_or(FlopPerSecond(0.0)); };
   // 16-bit work runs in bf16, on parts without it in fp16; on parts with neither in fp32.
   FlopPerSecond bf16 = peak(Rate::kBf16);

@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/quantity.hpp"
 #include "base/result.hpp"
+#include "cost/curve.hpp"
 #include "hardware/node.hpp"
 #include "model/numeric_format.hpp"
 
@@ -40,10 +42,24 @@ struct ErrorBand {
 };
 ErrorBand error_band(Tier tier);
 
+class KernelSet;
+class Profile;
+
+/// Where the fitted curves of a machine's kernels come from. Without a profile there are none, and
+/// kernels are priced with the machine's own shares: what sustained training reaches, where curves
+/// of short benchmarks are too fast (cost-model.md §8, §11.3).
+struct KernelSource {
+  const Profile* profile = nullptr;                      // must outlive the machine
+  const hardware::Accelerators* accelerators = nullptr;  // where donors are looked up
+  std::string_view backend = "vllm", version = {};       // empty version: the newest
+};
+
 /// The accelerator behind `node` must outlive the machine.
 struct Machine {
   hardware::Node node;
-  std::array<ComputeRate, 6> rates;  // by model::Compute
+  Chip chip;
+  std::shared_ptr<const KernelSet> kernels;  // null = none
+  std::array<ComputeRate, 6> rates;          // by model::Compute
   BytesPerSecond bandwidth{0};
   double bandwidth_efficiency = 0.8;  // e_m
   double knee = 3;                    // p
@@ -65,7 +81,7 @@ struct Machine {
 
 /// Errors: infeasible when the accelerator has neither bandwidth nor any peak (nothing can be
 /// computed).
-Result<Machine> make_machine(const hardware::Node& node);
+Result<Machine> make_machine(const hardware::Node& node, const KernelSource& source = {});
 
 /// Whether the accelerator has arithmetic for the format (fp8 from Ada/Hopper on, fp4 on Blackwell;
 /// weight-only formats compute in bf16; bf16 on parts without it falls back to fp16).

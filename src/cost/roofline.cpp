@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cost/efficiency.hpp"
+#include "cost/profile.hpp"
 
 namespace portolan::cost {
 namespace {
@@ -84,6 +85,20 @@ KernelTime finish_attention(const Machine& machine, KernelTime t) {
   return t;
 }
 
+/// A call priced by its fitted curve.
+KernelTime curve_time(const Machine& machine, const Curve& curve, const Call& call,
+                      model::Compute compute) {
+  KernelTime t;
+  t.seconds = curve.seconds(call);
+  t.compute = call.compute / curve.roofline.compute;
+  t.memory = call.memory / curve.roofline.memory;
+  t.floor = std::min(curve.roofline.floor, t.seconds);
+  t.flop = call.compute * machine.chip.peak[static_cast<std::size_t>(compute)];
+  t.bytes = (call.memory + call.extra) * machine.chip.bandwidth;
+  t.active = std::max(call.compute, kMemoryPowerShare * (call.memory + call.extra));
+  return t;
+}
+
 /// Seconds per FLOP at the attainable rate.
 double attainable(const Machine& machine, model::Compute compute) {
   const ComputeRate& rate = machine.rate(compute);
@@ -117,12 +132,23 @@ Linear linear_on(const Machine& machine, double n, double k, model::Format forma
   const bool native = linear.compute == model::compute_of(format);
   linear.input_bytes = native ? model::bytes_per_activation(format) : 2.0;
   linear.quantises_input = native && linear.input_bytes < 2.0;
+  if (machine.kernels) {
+    const std::string_view dtype = gemm_dtype(format, linear.compute);
+    if (const auto type = gemm_type(dtype)) {
+      linear.curve = machine.kernels->find("gemm", dtype).curve;
+      linear.type = *type;
+      linear.type.weight_bytes = linear.weight_bytes;
+    }
+  }
   return linear;
 }
 
 KernelTime gemm_time(const Machine& machine, const Linear& linear, double m) {
   if (m <= 0) return {};
   constexpr double kOutputBytes = 2.0;  // activations between operators are 16 bit
+  if (linear.curve != nullptr)
+    return curve_time(machine, *linear.curve,
+                      gemm_call(machine.chip, linear.type, m, linear.n, linear.k), linear.compute);
   KernelTime t;
   t.flop = 2.0 * m * linear.n * linear.k;
   t.bytes = linear.input_bytes * m * linear.k + linear.weight_bytes * linear.n * linear.k +

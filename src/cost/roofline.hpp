@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/quantity.hpp"
+#include "cost/call_gemm.hpp"
 #include "cost/machine.hpp"
 #include "model/numeric_format.hpp"
 #include "model/operators.hpp"
@@ -25,6 +26,8 @@ struct Linear {
   double input_bytes = 2;   // per activation element read
   model::Compute compute = model::Compute::kBf16;
   bool quantises_input = false;  // dynamic fp8/fp4/int8: one pass over the activations before
+  const Curve* curve = nullptr;  // fitted; null = the machine's shares
+  GemmType type = {};            // of the curve
 };
 
 /// The arithmetic a format runs in here: its own where the accelerator has it, else bf16 with
