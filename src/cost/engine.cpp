@@ -58,6 +58,10 @@ std::vector<Engine> table() {
   list.push_back(vllm);
   vllm.engine = "vllm-0.19";
   list.push_back(vllm);
+  vllm.engine = "vllm-0.21";  // captured graphs count against the share, which is larger for it
+  vllm.memory_fraction = 0.92;
+  list.push_back(vllm);
+  vllm.memory_fraction = 0.9;
 
   Engine sglang = vllm;
   sglang.family = EngineFamily::kSglang;
@@ -90,8 +94,18 @@ std::vector<Engine> table() {
   return list;
 }
 
+std::optional<int> version_number(std::string_view text);
+std::string_view version_in(std::string_view name);
+
 const std::vector<Engine>& all() {
-  static const std::vector<Engine> list = table();
+  static const std::vector<Engine> list = [] {
+    std::vector<Engine> records = table();
+    for (Engine& record : records) {
+      record.memory = engine_memory(static_cast<int>(record.family),
+                                    *version_number(version_in(record.engine)));
+    }
+    return records;
+  }();
   return list;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/quantity.hpp"
+#include "cost/memory_engine.hpp"
 
 namespace portolan::cost {
 
@@ -35,6 +36,12 @@ struct CaptureSizes {
   /// The size that a batch of `requests` runs at; `requests` itself above the largest. Fractional
   /// batches (means over steps) cost the mean of the sizes their neighbours run at.
   [[nodiscard]] double padded(double requests) const;
+};
+
+/// Measured over predicted at 80 %: truth lies in [low, high] × prediction.
+struct Band {
+  double low = 0, high = 0;
+  [[nodiscard]] bool known() const { return high > 0; }
 };
 
 /// One engine and version. Seconds are host time: what the accelerator's kernels do not explain.
@@ -66,12 +73,15 @@ struct Engine {
   double max_num_batched_tokens = 8192;
   double memory_fraction = 0.9;
   MemoryBase memory_base = MemoryBase::kTotal;
+  EngineMemory memory = {};  // overheads beside weights and cache, rule of the cache size
   /// The whole length, outputs included, is reserved when a request is admitted (TensorRT-LLM's
   /// guaranteed-no-evict).
   bool reserves_outputs = false;
   double chat_template_tokens = 0;  // added to each prompt by the chat endpoint
 
-  std::string source, date;     // of the overheads
+  Band ttft_band, tpot_band;  // of models that were left out of the fit
+
+  std::string source, date;     // of the overheads and bands
   std::string defaults_source;  // of scheduling and defaults
 };
 

@@ -82,6 +82,8 @@ class StepModel {
   [[nodiscard]] const Machine& machine() const { return machine_; }
   [[nodiscard]] const Deployment& deployment() const { return deployment_; }
   [[nodiscard]] const Engine& engine() const { return engine_; }
+  /// The same step under another engine's host: kernels do not depend on it.
+  void set_engine(const Engine& engine) { engine_ = engine; }
   /// All accelerators of the replica without work; nullopt as for energy.
   [[nodiscard]] std::optional<Watts> idle_power() const;
 

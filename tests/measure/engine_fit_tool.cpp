@@ -1,0 +1,88 @@
+// Developer program: scores the closed-loop table, fits the host constants of each engine family
+// and prints the errors with one model left out at a time.
+//   engine_fit_tool TABLE [rows OUT.csv | fit]
+// Not a test: the measured tables are not part of the repository.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "base/files.hpp"
+#include "io/compression.hpp"
+#include "io/text_formats.hpp"
+#include "market/catalogue.hpp"
+#include "measure/inferencex.hpp"
+#include "model/embedded.hpp"
+#include "model/library.hpp"
+
+namespace portolan {
+namespace {
+
+void print(std::span<const measure::ScoredPoint> points) {
+  for (const measure::GroupScore& g : measure::score(points)) {
+    if (!g.mean_ape) {
+      fmt::print("{:44} {:10} points {:4} not answered\n", g.group, g.metric, g.points);
+      continue;
+    }
+    fmt::print(
+        "{:44} {:10} n {:4}/{:4} median {:6.1f} mean {:6.1f} p90 {:6.1f} bias {:+6.1f} in {}\n",
+        g.group, g.metric, g.n, g.points, 100 * *g.median_ape, 100 * *g.mean_ape, 100 * *g.p90_ape,
+        100 * *g.bias, g.interval ? fmt::format("{:.2f}", *g.interval) : std::string("-"));
+  }
+  for (const char* metric : {"ttft_mean", "tpot_mean"}) {
+    std::vector<measure::ScoredPoint> some;
+    for (const measure::ScoredPoint& p : points) {
+      if (p.metric == metric && !p.group.starts_with("disagg")) some.push_back(p);
+    }
+    const measure::GroupScore g = measure::score_all(some, "inferencex", "agg", metric);
+    fmt::print("ALL agg {:10} n {}/{} median {:.1f} mean {:.1f} p90 {:.1f} bias {:+.1f}\n", metric,
+               g.n, g.points, 100 * g.median_ape.value_or(0), 100 * g.mean_ape.value_or(0),
+               100 * g.p90_ape.value_or(0), 100 * g.bias.value_or(0));
+  }
+}
+
+Result<void> run(const std::vector<std::string>& arguments) {
+  const auto catalogue = PORTOLAN_TRY(market::Catalogue::embedded());
+  const auto library = PORTOLAN_TRY(model::Library::open(model::embedded_models()));
+  const std::string& file = arguments[1];
+  const auto csv = PORTOLAN_TRY(
+      io::parse_csv(PORTOLAN_TRY(io::decompressed(PORTOLAN_TRY(read_file(file)), file)), file));
+  const auto points =
+      PORTOLAN_TRY(measure::read_inferencex(csv, file, library, catalogue->accelerators()));
+  std::map<std::string, int> reasons;
+  for (const auto& p : points) {
+    if (!p.reason.empty()) ++reasons[p.reason];
+  }
+  for (const auto& [reason, n] : reasons) fmt::print("not answered {:5}: {}\n", n, reason);
+  const auto scored = measure::score_serving(points, 0);
+  print(scored);
+  if (arguments.size() > 3 && arguments[2] == "rows") {
+    std::string out = "id,group,metric,measured,predicted\n";
+    for (const auto& s : scored) {
+      if (s.predicted)
+        out +=
+            fmt::format("{},{},{},{},{}\n", s.label, s.group, s.metric, s.measured, *s.predicted);
+    }
+    return write_file(arguments[3], out, true);
+  }
+  return {};
+}
+
+}  // namespace
+}  // namespace portolan
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv, argv + argc);
+  if (argc < 2) {
+    fmt::print(stderr, "usage: engine_fit_tool TABLE [rows OUT.csv | fit]\n");
+    return 2;
+  }
+  const auto done = portolan::run(arguments);
+  if (!done) {
+    fmt::print(stderr, "{}", portolan::format_error(done.error()));
+    return 1;
+  }
+  return 0;
+}
