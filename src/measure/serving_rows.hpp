@@ -1,0 +1,38 @@
+// Scores the model on tables of measured serving points: latency under load, offline throughput,
+// static batches (serving.md §8.1).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cost/profile.hpp"
+#include "hardware/accelerator.hpp"
+#include "io/text_formats.hpp"
+#include "measure/score.hpp"
+#include "model/library.hpp"
+
+namespace portolan::measure {
+
+struct ServingOptions {
+  /// Share of the prompt that hits the prefix cache where the notes say that prompts share their
+  /// beginning. Unpublished for blis_s2r and one figure for all of it (serving.md §8.2): 0.75 makes
+  /// its times to first token those of prompts that mostly recur.
+  double cached_share = 0.75;
+  /// Length of one stage of an open-loop run, where the server gets more than it can do and waiting
+  /// grows until the stage ends (serving.md §8.2).
+  double stage_seconds = 600;
+  const cost::Profile* profile = nullptr;  // fitted kernels; nullptr: the shipped ones
+};
+
+/// Every measured figure of the table as one point, predicted or with the reason why not. Metrics:
+/// ttft_, tpot_, itl_, e2e_ with mean, p50, p90, p99 (ms), output_tokens_per_second,
+/// total_tokens_per_second (where outputs alone were not published), requests_per_second, power
+/// (W), kv_blocks. Groups are named by GPU, engine and kind (dense, moe), with `overloaded`,
+/// `disagg` or `columns_disagree` added where the notes say so. Errors: those of reading the table.
+Result<std::vector<ScoredPoint>> score_serving(const io::CsvTable& table, const std::string& file,
+                                               const model::Library& library,
+                                               const hardware::Accelerators& accelerators,
+                                               const ServingOptions& options = {});
+
+}  // namespace portolan::measure

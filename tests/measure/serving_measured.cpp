@@ -1,0 +1,95 @@
+// Developer check: scores tables of measured serving points and prints the errors by group.
+//   serving_measured [--rows FILE] [--by model] TABLE.csv[.gz] …
+// Not a test: the measured tables are not part of the repository.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/files.hpp"
+#include "io/compression.hpp"
+#include "io/text_formats.hpp"
+#include "market/catalogue.hpp"
+#include "measure/serving_rows.hpp"
+#include "model/embedded.hpp"
+#include "model/library.hpp"
+
+namespace portolan {
+namespace {
+
+std::string percent(const std::optional<double>& x) {
+  return x ? fmt::format("{:7.1f}", 100.0 * *x) : std::string("      –");
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const auto catalogue = market::Catalogue::embedded();
+  const auto library = model::Library::open(model::embedded_models());
+  if (!catalogue || !library) return 1;
+  std::string rows_file, by,
+      rows = "set,group,metric,label,measured,predicted,low,high,tier,reason\n";
+  bool done = false;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if ((arguments[i] == "--rows" || arguments[i] == "--by") && i + 1 < arguments.size()) {
+      (arguments[i] == "--rows" ? rows_file : by) = arguments[i + 1];
+      ++i;
+      continue;
+    }
+    const std::string& path = arguments[i];
+    auto text = read_file(path);
+    if (!text) return 1;
+    auto plain = io::decompressed(std::move(*text), path);
+    if (!plain) return 1;
+    const auto table = io::parse_csv(*plain, path);
+    if (!table) return 1;
+    const auto began = std::chrono::steady_clock::now();
+    auto points = measure::score_serving(*table, path, *library, (*catalogue)->accelerators());
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    if (!points) {
+      fmt::print(stderr, "{}", format_error(points.error()));
+      return 4;
+    }
+    done = true;
+    if (by == "model")
+      for (auto& p : *points) p.group = p.label.substr(0, p.label.find(" in/out"));
+    if (by == "all")
+      for (auto& p : *points) p.group = p.group.ends_with("overloaded") ? "overloaded" : "all";
+    for (const measure::GroupScore& s : measure::score(*points)) {
+      fmt::print(
+          "{:22} {:60} {:26} n {:5} covered {:5.2f}  median {} mean {} p90 {} bias {} 80% {}\n",
+          s.set.substr(0, 22), s.group, s.metric, s.n, s.covered, percent(s.median_ape),
+          percent(s.mean_ape), percent(s.p90_ape), percent(s.bias), percent(s.interval));
+    }
+    fmt::print("{}: {} points in {:.2f} s\n", path, points->size(), took.count());
+    const auto cell = [](const std::optional<double>& x) { return x ? fmt::format("{}", *x) : ""; };
+    for (const measure::ScoredPoint& p : *points) {
+      const std::string cells[] = {p.set,
+                                   p.group,
+                                   p.metric,
+                                   p.label,
+                                   fmt::format("{}", p.measured),
+                                   cell(p.predicted),
+                                   cell(p.low),
+                                   cell(p.high),
+                                   p.tier,
+                                   p.reason};
+      rows += io::csv_line(cells, false);
+    }
+  }
+  if (!rows_file.empty()) {
+    if (std::FILE* out = std::fopen(rows_file.c_str(), "w")) {
+      std::fwrite(rows.data(), 1, rows.size(), out);
+      std::fclose(out);
+    }
+  }
+  return done ? 0 : 2;
+}
+
+}  // namespace
+}  // namespace portolan
+
+int main(int argc, char** argv) {
+  return portolan::run(std::vector<std::string>(argv + 1, argv + argc));
+}
