@@ -50,9 +50,9 @@ struct Engine {
   std::string engine;  // "vllm-0.15": family and the first version the record is for
 
   // Inside a step (cost-model.md §11.2).
-  Seconds per_step{0};           // scheduling, input preparation, output processing
-  Seconds per_layer{0};          // launching the kernels of one layer without a captured graph
-  Seconds per_request{0};        // rows of the batch: input preparation, sampling, output
+  Seconds per_step{0};     // scheduling, input preparation, output processing
+  Seconds per_layer{0};    // launching one layer's kernels where no captured graph is replayed
+  Seconds per_request{0};  // rows of the batch: input preparation, sampling, output
   Seconds per_prefill_token{0};  // of a step with prompts
   Seconds per_prefill_step{0};   // a step with prompts leaves the captured graph
 

@@ -236,14 +236,15 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
 
 double StepModel::rows(const Batch& batch) const {
   // Pure decode steps replay a captured graph of the next size; steps with prompts do not.
-  return batch.prefill_tokens > 0 ? batch.decode_requests + batch.prefill_tokens
-                                  : engine_.graphs.padded(batch.decode_requests);
+  return batch.prefill_tokens > 0
+             ? batch.decode_tokens() + batch.prefill_tokens
+             : engine_.graphs.padded(batch.decode_requests) * (1.0 + batch.drafted);
 }
 
 void StepModel::add_layers(Row& sum, const Batch& batch) const {
   layers_.add_to(sum, rows(batch));
   if (!shared_experts_) return;
-  const double own = batch.decode_requests + batch.prefill_tokens;
+  const double own = batch.decode_tokens() + batch.prefill_tokens;
   experts_.add_to(sum, batch.mean_rank_tokens > 0 ? std::min(own, batch.mean_rank_tokens) : own);
 }
 
@@ -283,7 +284,20 @@ StepTime StepModel::time(const Batch& batch) const {
     hops = p.sum;
     result.by_bound[2] += Seconds(hops);
   }
-  const double busy = body_sum + head_sum + hops;
+  double drafts = 0;
+  if (batch.drafted > 0 && batch.decode_requests > 0) {
+    Row layer, one_head;
+    layers_.add_to(layer, batch.decode_requests);
+    if (shared_experts_) experts_.add_to(layer, batch.decode_requests);
+    head_.add_to(one_head, batch.decode_requests);
+    for (std::size_t b = 0; b < 4; ++b) {
+      const double seconds =
+          batch.drafted * (layer.seconds[b] / layer_count_ + one_head.seconds[b]);
+      result.by_bound[b] += Seconds(seconds);
+      drafts += seconds;
+    }
+  }
+  const double busy = body_sum + head_sum + hops + drafts;
   const double host = visible_host(engine_, busy, layer_count_, batch);
   result.by_bound[3] += Seconds(host);
   result.total = Seconds(busy + host);

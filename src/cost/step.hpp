@@ -41,6 +41,10 @@ struct Batch {
   /// Attention data parallelism (ep > tp): tokens of the mean rank where this batch is that of the
   /// fullest one; the experts see the mean. 0: all ranks have as many.
   double mean_rank_tokens = 0;
+  /// Speculative decoding with the model's own prediction layers: tokens drafted for each decoding
+  /// request, one at a time by one layer and the head; the step verifies them with the next token.
+  double drafted = 0;
+  [[nodiscard]] double decode_tokens() const { return decode_requests * (1.0 + drafted); }
 };
 
 enum class Bound : std::uint8_t { kCompute, kMemory, kCommunication, kOverhead };

@@ -126,8 +126,10 @@ double visible_host(const Engine& engine, double busy, double layers, const Batc
   if (batch.prefill_tokens > 0) {
     always += engine.per_prefill_step.raw() + engine.per_prefill_token.raw() * batch.prefill_tokens;
   }
-  const double launches = engine.per_layer.raw() * layers;
-  return always + (engine.async_scheduling ? std::max(0.0, launches - busy) : launches);
+  // A captured graph is launched at once; kernels launched one by one run ahead of the accelerator
+  // and show only where they take longer than it does.
+  const bool captured = batch.prefill_tokens <= 0 && batch.decode_requests <= engine.graphs.largest;
+  return always + (captured ? 0.0 : std::max(0.0, engine.per_layer.raw() * layers - busy));
 }
 
 Joules replica_energy(Watts limit, double active, const StepTime& time,

@@ -53,9 +53,9 @@ PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens,
 KernelTime cache_write_time(const Machine& machine, const model::Operator& op, double kv_bytes,
                             double tokens);
 
-/// Host time that the accelerator does not hide (cost-model.md §11.2): input preparation and
-/// sampling output show in every step; launching the layers runs ahead of the accelerator and shows
-/// only where it is the longer of the two.
+/// Host time that the accelerator does not hide (cost-model.md §11.2): input preparation, sampling
+/// output and the work for prompts show in every step; launching layers without a captured graph
+/// runs ahead of the accelerator and shows only where it is the longer of the two.
 double visible_host(const Engine& engine, double busy, double layers, const Batch& batch);
 
 /// P = idle + (limit - idle) · active share (cost-model.md §12), over all accelerators of the

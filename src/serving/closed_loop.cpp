@@ -33,6 +33,11 @@ class Loop {
         slots_(std::floor(limits.batch_cap())),
         ranks_(std::max(1.0, static_cast<double>(step.deployment().ep) / step.deployment().tp)),
         lanes_(std::max(1, step.deployment().pp)) {
+    double chance = 1;
+    for (double k = 0; k < load.drafted; ++k) {
+      chance *= load.acceptance;
+      emitted_ += chance;
+    }
     const double clients = std::max(1.0, std::floor(load.clients));
     const double all = load.requests > 0 ? load.requests : 10.0 * clients;
     const auto count = static_cast<std::size_t>(std::max(clients, all));
@@ -107,6 +112,11 @@ class Loop {
       }
       since_poll_ = any ? load_.poll_steps : 0;
     }
+    if (load_.gather_steps > 0 && ranks_ > 1 && !waiting_.empty() && !running_.empty() &&
+        prefilling_.empty() && static_cast<double>(waiting_.size()) < ranks_ &&
+        gathered_ < load_.gather_steps)
+      return;
+    gathered_ = 0;
     // Prompts that start in the next step: as many as its budget has room for.
     double room = budget_ * ranks_;
     if (engine_.prefill != cost::PrefillPolicy::kFirst)
@@ -140,7 +150,7 @@ class Loop {
   [[nodiscard]] double mean_context(double ahead) const {
     if (running_.empty()) return 0;
     const auto n = static_cast<double>(running_.size());
-    return context_sum_ / n + decoded_ + ahead;
+    return context_sum_ / n + (decoded_ + ahead) * emitted_;
   }
 
   void decode_part(cost::Batch& batch, double ahead) const {
@@ -148,7 +158,8 @@ class Loop {
     batch.decode_requests = static_cast<double>(running_.size()) / split;
     if (ranks_ > 1) batch.decode_requests = std::max(1.0, batch.decode_requests);
     batch.decode_context = mean_context(ahead);
-    batch.sampled = batch.decode_requests;
+    batch.drafted = load_.drafted;
+    batch.sampled = batch.decode_tokens();
   }
 
   void prefill_step() {
@@ -184,7 +195,7 @@ class Loop {
     batch.prefill_tokens = tokens / chunks * fullest;
     batch.prefill_cached = cached / chunks;
     batch.sampled += std::ceil(ends / ranks_);
-    if (ranks_ > 1) batch.mean_rank_tokens = batch.decode_requests + tokens / ranks_;
+    if (ranks_ > 1) batch.mean_rank_tokens = batch.decode_tokens() + tokens / ranks_;
     advance(seconds(batch), 1);
     since_poll_ = load_.poll_steps;
     if (with_decodes) token();
@@ -195,9 +206,10 @@ class Loop {
         finish(r);
         continue;
       }
-      context_sum_ += request.input + 1.0 - decoded_;
+      context_sum_ += request.input + 1.0 - decoded_ * emitted_;
       request.entered = decoded_;
-      running_.push({.ends = decoded_ + request.output - 1.0, .request = r});
+      running_.push(
+          {.ends = decoded_ + std::ceil((request.output - 1.0) / emitted_), .request = r});
     }
     prefilling_ = std::move(left);
   }
@@ -211,7 +223,7 @@ class Loop {
   void retire() {
     while (!running_.empty() && running_.top().ends <= decoded_) {
       const std::size_t r = running_.top().request;
-      context_sum_ -= requests_[r].input + 1.0 - requests_[r].entered;
+      context_sum_ -= requests_[r].input + 1.0 - requests_[r].entered * emitted_;
       running_.pop();
       finish(r);
     }
@@ -233,7 +245,13 @@ class Loop {
     double steps = running_.top().ends - decoded_;
     const double one = seconds(batch);
     const bool room = static_cast<double>(running_.size()) < slots_;
-    if (room && waiting_.empty() && !arriving_.empty()) {
+    if (!waiting_.empty() && load_.gather_steps > 0 && ranks_ > 1) {
+      steps = std::min(steps, std::max(1.0, load_.gather_steps - gathered_));
+      if (!arriving_.empty()) {
+        const double wait = arriving_.top().time - (engine_.async_scheduling ? seen_ : now_);
+        steps = std::min(steps, std::max(1.0, std::ceil(wait / one)));
+      }
+    } else if (room && waiting_.empty() && !arriving_.empty()) {
       // The first step that starts after the arrival was seen.
       const double wait = arriving_.top().time - (engine_.async_scheduling ? seen_ : now_);
       double until = std::max(1.0, std::ceil(wait / one));
@@ -248,6 +266,7 @@ class Loop {
     }
     advance(seconds_all, steps);
     since_poll_ += steps;
+    if (!waiting_.empty()) gathered_ += steps;
     decoded_ += steps;
     retire();
   }
@@ -284,7 +303,8 @@ class Loop {
   double now_ = 0, seen_ = 0;  // seen_: arrivals up to here may join the next step
   double front_free_ = 0, busy_ = 0;
   double decoded_ = 0;  // decode steps so far
-  double since_poll_ = 0;
+  double since_poll_ = 0, gathered_ = 0;
+  double emitted_ = 1;      // tokens per request and decode step
   double context_sum_ = 0;  // of the running requests, less `decoded_` each
   std::priority_queue<Arrival, std::vector<Arrival>, std::greater<>> arriving_;
   std::priority_queue<Running, std::vector<Running>, std::greater<>> running_;

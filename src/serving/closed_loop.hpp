@@ -18,6 +18,12 @@ struct ClosedLoop {
   /// The engine looks for new requests once in so many decode steps (SGLang's
   /// scheduler-recv-interval); a step with prompts looks again at once.
   double poll_steps = 1;
+  /// Data-parallel ranks of attention start prompts together: fewer than one for each rank wait at
+  /// most so many decode steps for the others (TensorRT-LLM's attention_dp balance). 0: at once.
+  double gather_steps = 0;
+  /// Speculative decoding with the model's own prediction layers: tokens drafted per step, and the
+  /// chance that a drafted token is accepted after the ones before it were.
+  double drafted = 0, acceptance = 0;
 };
 
 /// Means over all requests, start included.
