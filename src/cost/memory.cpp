@@ -1,10 +1,10 @@
 #include "cost/memory.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <vector>
 
+#include "cost/memory_rank.hpp"
 #include "model/count.hpp"
 #include "model/numeric_format.hpp"
 #include "model/operators.hpp"
@@ -18,35 +18,8 @@ using model::WeightClass;
 double d(std::int64_t x) { return static_cast<double>(x); }
 std::int64_t share(std::int64_t x, std::int64_t ranks) { return (x + ranks - 1) / ranks; }
 
-// CUDA context and libraries (section 10.5: 0.4-0.8 GB).
-constexpr double kContext = 0.5e9;
-// CUDA graphs and allocator slack: what eight recorded vLLM block counts leave beyond context,
-// NCCL, activations and logits is 0.2-0.8 GB, median 0.4 (serving.md section 1.3; test
-// MemoryLayout.RecordedBlockCounts).
-constexpr double kGraphsAndSlack = 0.4e9;
-// NCCL buffers at 1, 2, 4 and 8 ranks (aiconfigurator systems data, 2026-07-14).
-constexpr std::array kNccl = {0.0, 342.0, 392.0, 392.0};
-// Tokens per KV block (vLLM): a sequence holds whole blocks.
-constexpr double kBlock = 16;
+// Vocabularies are padded to a multiple of this on every rank (vLLM).
 constexpr double kVocabPadding = 64;
-
-/// The slice of `run` that one tensor/expert rank holds.
-model::LayerRun rank_layers(model::LayerRun run, std::int64_t count, const Deployment& deployment) {
-  const std::int64_t tp = deployment.tp, ep = deployment.ep;
-  const std::int64_t expert_tp = share(tp, std::min(tp, ep));
-  run.count = count;
-  model::Mixer& m = run.mixer;
-  for (std::int64_t* split : {&m.heads, &m.kv_heads, &m.inner, &m.ssm_heads, &m.groups,
-                              &m.key_heads, &m.value_heads, &m.cross_heads, &m.cross_kv_heads}) {
-    *split = share(*split, tp);
-  }
-  model::Channel& c = run.channel;
-  for (std::int64_t* split : {&c.width, &c.shared_width, &c.dense_residual_width})
-    *split = share(*split, tp);
-  c.expert_width = share(c.expert_width, expert_tp);
-  c.experts = share(c.experts, ep);
-  return run;
-}
 
 struct Stage {
   Architecture rank;   // layers of this stage on one rank, no ends
@@ -131,64 +104,85 @@ std::vector<Stage> stages_of(const Architecture& architecture, const Deployment&
   return stages;
 }
 
-/// Bytes of one sequence on a rank of the stage that needs most.
-double sequence_on(const std::vector<Stage>& stages, const Deployment& deployment, double tokens) {
-  double most = 0;
-  const double held = std::ceil(tokens / kBlock) * kBlock;
-  for (const Stage& stage : stages) {
-    const double bytes = model::kv_bytes(stage.rank, held, deployment.kv_bytes_per_element).raw() +
-                         model::index_bytes(stage.rank, held).raw() +
-                         model::state_bytes(stage.rank, 2.0).raw();
-    most = std::max(most, bytes);
+/// How many layers with and without a window share one page size: the smaller count, or the larger
+/// when they nearly agree (vLLM pads the last group). 0 = one kind only.
+std::int64_t page_group(const Architecture& rank) {
+  std::int64_t windowed = 0, full = 0;
+  for (const model::LayerRun& run : rank.layers) {
+    if (run.mixer.kind == model::MixerKind::kMla) full += run.count;
+    if (run.mixer.kind != model::MixerKind::kAttention) continue;
+    (run.mixer.window > 0 ? windowed : full) += run.count;
   }
-  return most;
+  if (windowed == 0 || full == 0) return 0;
+  const std::int64_t low = std::min(windowed, full), high = std::max(windowed, full);
+  return 4 * high < 5 * low ? high : low;
 }
 
-double activation_bytes(const Architecture& architecture, const Deployment& deployment,
-                        const MemoryLimits& limits) {
-  // Section 10.4. The widest tensor of a layer lives beside the hidden state; the slope agrees with
-  // the 37 kB per token of Llama-3.1-70B at tp 4 (45 here).
-  double widest = 0, routed = 0;
-  for (const model::LayerRun& run : architecture.layers) {
-    const model::LayerRun rank = rank_layers(run, run.count, deployment);
-    const model::Mixer& m = rank.mixer;
-    const model::Channel& c = rank.channel;
-    const double value = d(m.v_head_dim > 0 ? m.v_head_dim : m.head_dim);
-    const double attention = m.kind == model::MixerKind::kMla
-                                 ? d(m.heads) * d(2 * (m.nope_dim + m.rope_dim) + 2 * m.v_head_dim)
-                                 : d(m.heads + 2 * m.kv_heads) * d(m.head_dim) + d(m.heads) * value;
-    const double recurrent =
-        2.0 * d(m.inner) + 2.0 * d(m.key_heads * m.key_dim + m.value_heads * m.value_dim);
-    const double dense = d(c.width + c.shared_width) * (c.gated ? 2.0 : 1.0);
-    widest = std::max({widest, attention, recurrent, dense});
-    if (c.kind == model::ChannelKind::kMoe) {
-      const double width = d(c.latent > 0 ? c.latent : architecture.hidden),
-                   expert = d(c.expert_width) * (c.gated ? 2.0 : 1.0);
-      const double local = static_cast<double>(c.top_k) /
-                           std::max(1.0, static_cast<double>(deployment.ep) / deployment.tp);
-      routed = std::max(routed, local * 2.0 * std::max(width, expert));
+/// The layers of a rank as the engine's cache holds them.
+Architecture cached_by(Architecture rank, WindowCache windows) {
+  if (windows == WindowCache::kWindow) return rank;
+  for (model::LayerRun& run : rank.layers) {
+    if (windows == WindowCache::kFull || run.mixer.chunked_window) run.mixer.window = 0;
+  }
+  const std::int64_t group = page_group(rank);
+  if (group == 0) return rank;
+  std::int64_t windowed = 0;
+  model::LayerRun* last = nullptr;
+  for (model::LayerRun& run : rank.layers) {
+    if (run.mixer.kind != model::MixerKind::kAttention || run.mixer.window == 0) continue;
+    windowed += run.count;
+    last = &run;
+  }
+  last->count += share(windowed, group) * group - windowed;
+  return rank;
+}
+
+/// Bytes of one sequence on a rank of the stage that needs most.
+struct SequenceCost {
+  struct Rank {
+    Architecture cache;
+    double state = 0;
+  };
+  std::vector<Rank> ranks;
+  double block = 16, bytes_per_element = 2;
+
+  SequenceCost(const std::vector<Stage>& stages, const Deployment& deployment, WindowCache windows,
+               double block_tokens)
+      : block(block_tokens), bytes_per_element(deployment.kv_bytes_per_element) {
+    for (const Stage& stage : stages) {
+      ranks.push_back({.cache = cached_by(stage.rank, windows),
+                       .state = model::state_bytes(stage.rank, 2.0).raw()});
     }
   }
-  constexpr double kActivation = 2.0,
-                   kLogit = 2.0 + 4.0;  // 16-bit activations; logits in 16 bit and fp32
-  const double tokens = limits.max_batched_tokens;
-  double bytes = kActivation * tokens * (d(architecture.hidden) + widest + routed);
-  if (architecture.causal && architecture.lm_head)
-    bytes += limits.max_sequences * d(architecture.vocab) / deployment.tp * kLogit;
-  return bytes;
-}
-
-double overhead_bytes(const Architecture& architecture, const Deployment& deployment) {
-  const double octave =
-      std::min(3.0, std::log2(std::max(1.0, static_cast<double>(deployment.accelerators()))));
-  const auto low = static_cast<std::size_t>(octave);
-  const double nccl = octave >= 3.0 ? kNccl[3]
-                                    : kNccl[low] + (octave - d(static_cast<std::int64_t>(low))) *
-                                                       (kNccl[low + 1] - kNccl[low]);
-  return kContext + nccl * kMiB.raw() + (architecture.causal ? kGraphsAndSlack : 0.0);
-}
+  [[nodiscard]] double operator()(double tokens) const {
+    double most = 0;
+    const double held = std::ceil(tokens / block) * block;
+    for (const Rank& rank : ranks) {
+      most = std::max(most, model::kv_bytes(rank.cache, held, bytes_per_element).raw() +
+                                model::index_bytes(rank.cache, held).raw() + rank.state);
+    }
+    return most;
+  }
+};
 
 }  // namespace
+
+model::LayerRun rank_layers(model::LayerRun run, std::int64_t count, const Deployment& deployment) {
+  const std::int64_t tp = deployment.tp, ep = deployment.ep;
+  const std::int64_t expert_tp = share(tp, std::min(tp, ep));
+  run.count = count;
+  model::Mixer& m = run.mixer;
+  for (std::int64_t* split : {&m.heads, &m.kv_heads, &m.inner, &m.ssm_heads, &m.groups,
+                              &m.key_heads, &m.value_heads, &m.cross_heads, &m.cross_kv_heads}) {
+    *split = share(*split, tp);
+  }
+  model::Channel& c = run.channel;
+  for (std::int64_t* split : {&c.width, &c.shared_width, &c.dense_residual_width})
+    *split = share(*split, tp);
+  c.expert_width = share(c.expert_width, expert_tp);
+  c.experts = share(c.experts, ep);
+  return run;
+}
 
 MemoryLayout memory_layout(const Architecture& architecture, const Machine& machine,
                            const Deployment& deployment, const MemoryLimits& limits) {
@@ -203,22 +197,73 @@ MemoryLayout memory_layout(const Architecture& architecture, const Machine& mach
     layout.state_per_sequence =
         std::max(layout.state_per_sequence, model::state_bytes(stage.rank, 2.0));
   }
-  layout.activations = Bytes(activation_bytes(architecture, deployment, limits));
-  layout.overhead = Bytes(overhead_bytes(architecture, deployment));
-  layout.capacity = machine.node.accelerator->memory * limits.utilisation;
+  const EngineMemory& engine = limits.engine != nullptr ? *limits.engine : default_engine().memory;
+  const Overhead overhead =
+      overhead_bytes(architecture, *machine.node.accelerator, deployment, engine);
+  const double device = device_memory(*machine.node.accelerator).raw();
+  layout.activations = Bytes(activation_bytes(architecture, deployment, limits, engine));
+  layout.overhead = Bytes(overhead.total());
+  layout.windows = engine.windows;
+  layout.block_tokens = engine.block_tokens;
+  const double weights = layout.weights.raw(), fixed = layout.fixed().raw();
+  double left = 0;  // for sequences, by the engine's rule
+  switch (engine.rule) {
+    case CacheRule::kShareOfDevice:
+      left = limits.utilisation * device - weights - layout.activations.raw() - overhead.runtime -
+             overhead.communicator - (engine.graphs_in_share ? overhead.graphs : 0.0);
+      break;
+    case CacheRule::kShareOfFree:
+      left = limits.utilisation * (device - overhead.context - overhead.communicator) - weights -
+             overhead.runtime;
+      break;
+    case CacheRule::kShareOfWhatIsLeft:
+      left = limits.utilisation * (device - fixed);
+      break;
+  }
+  layout.capacity = Bytes(fixed + std::min(left, device - fixed));
   return layout;
 }
 
-Bytes sequence_bytes(const Architecture& architecture, const Deployment& deployment,
-                     double tokens) {
-  return Bytes(sequence_on(stages_of(architecture, deployment), deployment, tokens));
+Bytes device_memory(const hardware::Accelerator& accelerator) {
+  if (!accelerator.memory_reported || accelerator.vendor != "nvidia") return accelerator.memory;
+  // RTX 3090 0.40, RTX 4090 0.47, L40S 0.57, RTX PRO 6000 0.58, H100 0.44, A100 0.75, H200 0.59,
+  // B200 0.70, GB200 0.72, B300 0.91 GiB: what nvidia-smi lists less what CUDA offers.
+  return accelerator.memory * (1 - 0.0013) - kGiB * 0.45;
+}
+
+Bytes sequence_bytes(const Architecture& architecture, const Deployment& deployment, double tokens,
+                     const EngineMemory* engine) {
+  const SequenceCost cost(stages_of(architecture, deployment), deployment,
+                          engine != nullptr ? engine->windows : WindowCache::kWindow,
+                          engine != nullptr ? engine->block_tokens : 16.0);
+  return Bytes(cost(tokens));
+}
+
+std::int64_t kv_blocks(const Architecture& architecture, const MemoryLayout& layout,
+                       const Deployment& deployment) {
+  const double left = layout.left_for_sequences().raw();
+  double largest = 0;  // bytes of a block
+  for (const Stage& stage : stages_of(architecture, deployment)) {
+    const Architecture rank = cached_by(stage.rank, layout.windows);
+    const std::int64_t group = layout.windows == WindowCache::kPagesInCommon ? page_group(rank) : 0;
+    double token = (model::kv_bytes_per_token(rank, deployment.kv_bytes_per_element) +
+                    model::index_bytes(rank, 1.0))
+                       .raw();
+    if (group > 0) token *= d(group) / d(rank.layer_count());
+    largest = std::max(largest, token * layout.block_tokens);
+  }
+  if (left <= 0) return 0;
+  if (largest <= 0) return kUnlimitedSequences;
+  return static_cast<std::int64_t>(std::min(d(kUnlimitedSequences), std::floor(left / largest)));
 }
 
 std::int64_t max_sequences(const Architecture& architecture, const MemoryLayout& layout,
                            const Deployment& deployment, double tokens) {
   const double left = layout.left_for_sequences().raw();
   if (left <= 0) return 0;
-  const double each = sequence_bytes(architecture, deployment, tokens).raw();
+  const SequenceCost cost(stages_of(architecture, deployment), deployment, layout.windows,
+                          layout.block_tokens);
+  const double each = cost(tokens);
   if (each <= 0) return kUnlimitedSequences;
   return static_cast<std::int64_t>(std::min(d(kUnlimitedSequences), std::floor(left / each)));
 }
@@ -227,10 +272,9 @@ std::int64_t max_context(const Architecture& architecture, const MemoryLayout& l
                          const Deployment& deployment, std::int64_t sequences) {
   const double left = layout.left_for_sequences().raw();
   if (left <= 0 || sequences <= 0) return 0;
-  const std::vector<Stage> stages = stages_of(architecture, deployment);
-  const auto fits = [&](std::int64_t tokens) {
-    return d(sequences) * sequence_on(stages, deployment, d(tokens)) <= left;
-  };
+  const SequenceCost cost(stages_of(architecture, deployment), deployment, layout.windows,
+                          layout.block_tokens);
+  const auto fits = [&](std::int64_t tokens) { return d(sequences) * cost(d(tokens)) <= left; };
   if (fits(kUnlimitedContext)) return kUnlimitedContext;
   if (!fits(1)) return 0;
   std::int64_t low = 1, high = kUnlimitedContext;

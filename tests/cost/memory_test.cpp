@@ -4,7 +4,10 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include "market/catalogue.hpp"
 #include "model/count.hpp"
+#include "model/embedded.hpp"
+#include "model/library.hpp"
 #include "model/numeric_format.hpp"
 #include "tests/cost/parts.hpp"
 
@@ -53,34 +56,97 @@ TEST(Memory, PipelineTakesTheFullestStage) {
   EXPECT_GT(two, 26 * layer + 2.0 * 128256 * 8192 - 1e6);
 }
 
-// Recorded vLLM block counts, block of 16 tokens, utilisation 0.9 (serving.md §1.3).
+// Recorded vLLM block counts, block of 16 tokens, utilisation 0.9 (serving.md §1.3), and cache
+// sizes printed in public start-up logs. No coefficient of the memory model was fitted to the
+// counts but the runtime constant, the median of what they leave; leaving a model out moves it by
+// at most 0.1 GB, 0.3 % of a cache.
+struct Recorded {
+  std::string_view model, gpu;
+  int tp;
+  double budget, sequences;
+  std::string_view engine;
+  double utilisation, blocks, tolerance;
+};
+double predicted_blocks(const Recorded& c) {
+  static const auto library = model::Library::open(model::embedded_models()).value();
+  static const auto catalogue = market::Catalogue::embedded().value();
+  const model::Architecture architecture = library.named(c.model).value().architecture;
+  const Machine machine =
+      make_machine(parts::node(*catalogue->accelerators().by_id(c.gpu), c.tp)).value();
+  const Deployment deployment{.tp = c.tp, .weights = architecture.weights};
+  const MemoryLayout layout = memory_layout(architecture, machine, deployment,
+                                            {.utilisation = c.utilisation,
+                                             .max_batched_tokens = c.budget,
+                                             .max_sequences = c.sequences,
+                                             .engine = &find_engine(c.engine)->memory});
+  return static_cast<double>(kv_blocks(architecture, layout, deployment));
+}
+
 TEST(MemoryLayout, RecordedBlockCounts) {
-  struct Case {
-    const char* name;
-    model::Architecture architecture;
-    const hardware::Accelerator& gpu;
-    int tp;
-    double budget, sequences, blocks, tolerance;
-  };
-  for (const Case& c :
-       {Case{"Llama-3.1-8B 4090", parts::llama_8b(), parts::rtx4090(), 1, 2048, 256, 2588, 0.05},
-        Case{"Llama-2-7B", parts::llama2_7b(), parts::h100(), 1, 2048, 128, 7463, 0.03},
-        Case{"Qwen2.5-7B", parts::qwen25_7b(), parts::h100(), 1, 2048, 128, 65368, 0.03},
-        Case{"Mistral-Nemo", parts::nemo_12b(), parts::h100(), 1, 2048, 128, 19251, 0.03},
-        Case{"Mistral-Nemo tp2", parts::nemo_12b(), parts::h100(), 2, 2048, 128, 48009, 0.03},
-        Case{"Yi-34B tp2", parts::yi_34b(), parts::h100(), 2, 2048, 128, 20793, 0.03},
-        Case{"Llama-3.1-70B tp4 2048", parts::llama_70b(), parts::h100(), 4, 2048, 128, 30425,
-             0.03},
-        Case{"Llama-3.1-70B tp4 8192", parts::llama_70b(), parts::h100(), 4, 8192, 128, 30251,
-             0.03}}) {
-    const Deployment deployment{.tp = c.tp};
-    const MemoryLayout layout = memory_layout(
-        c.architecture, parts::machine(c.gpu, c.tp), deployment,
-        {.utilisation = 0.9, .max_batched_tokens = c.budget, .max_sequences = c.sequences});
-    const double block = sequence_bytes(c.architecture, deployment, 16).raw();
-    const double blocks = layout.left_for_sequences().raw() / block;
-    EXPECT_NEAR(blocks / c.blocks, 1.0, c.tolerance) << c.name;
+  for (const Recorded& c : {
+           Recorded{"llama-3.1-8b", "rtx-4090", 1, 2048, 256, "vllm-0.19", 0.9, 2588, 0.03},
+           Recorded{"llama-2-7b", "h100-sxm-80gb", 1, 2048, 128, "vllm-0.8", 0.9, 7463, 0.02},
+           Recorded{"qwen2.5-7b", "h100-sxm-80gb", 1, 2048, 128, "vllm-0.15", 0.9, 65368, 0.02},
+           Recorded{"mistral-nemo", "h100-sxm-80gb", 1, 2048, 128, "vllm-0.15", 0.9, 19251, 0.02},
+           Recorded{"mistral-nemo", "h100-sxm-80gb", 2, 2048, 128, "vllm-0.8", 0.9, 48009, 0.02},
+           Recorded{"yi-34b", "h100-sxm-80gb", 2, 2048, 128, "vllm-0.15", 0.9, 20793, 0.02},
+           Recorded{"llama-3.1-70b", "h100-sxm-80gb", 4, 2048, 128, "vllm-0.8", 0.9, 30425, 0.02},
+           Recorded{"llama-3.1-70b", "h100-sxm-80gb", 4, 8192, 128, "vllm-0.8", 0.9, 30251, 0.02},
+           // fp8 experts, a rotary table for ten million positions, chunked layers in full. 1.8 GB
+           // of what the engine takes is not explained: 2.1 % of the device, 14 % of its cache.
+           Recorded{"llama-4-scout-fp8", "h100-sxm-80gb", 2, 2048, 128, "vllm-0.15", 0.9, 8253,
+                    0.15},
+           // 460,496 tokens at 0.92, graphs inside the share
+           Recorded{"llama-3.1-8b", "a100-sxm-80gb", 1, 2048, 256, "vllm-0.31", 0.92, 28781, 0.02},
+           // 53.29 GiB of cache in the log of a pull request for 0.6.5
+           Recorded{"llama-3-8b", "h100-sxm-80gb", 1, 8192, 256, "vllm-0.6", 0.9, 27284, 0.03},
+       }) {
+    const double blocks = predicted_blocks(c);
+    EXPECT_NEAR(blocks / c.blocks, 1.0, c.tolerance) << c.model << " tp " << c.tp << ": " << blocks;
   }
+}
+
+// Start-up logs of SGLang, in tokens (cited in cost/memory_engine.cpp): free memory at the start
+// counts, working memory does not.
+TEST(MemoryLayout, RecordedSglangPools) {
+  EXPECT_NEAR(predicted_blocks(
+                  {"deepseek-r1", "h200-sxm-141gb", 8, 32768, 64, "sglang-0.5", 0.82, 509000, 0}) /
+                  509000,
+              1.0, 0.05);
+  EXPECT_NEAR(predicted_blocks({"qwen3-235b-a22b-fp8", "h100-sxm-80gb", 4, 8192, 64, "sglang-0.5",
+                                0.93, 367404, 0}) /
+                  367404,
+              1.0, 0.05);
+}
+
+TEST(MemoryLayout, TensorRtTakesAShareOfWhatIsLeft) {
+  const model::Architecture a = parts::llama_8b();
+  const Machine m = parts::machine(parts::h100());
+  const auto left = [&](double share) {
+    return memory_layout(a, m, {},
+                         {.utilisation = share, .engine = &find_engine("trtllm-1.0")->memory})
+        .left_for_sequences()
+        .raw();
+  };
+  EXPECT_NEAR(left(0.45) / left(0.9), 0.5, 1e-9);
+  EXPECT_LT(left(0.9), 0.9 * 85.0e9 - 2.0 * 8030261248);
+}
+
+// Graphs, tables and windows by version of the engine.
+TEST(MemoryLayout, VersionsDiffer) {
+  const Machine m = parts::machine(parts::h100());
+  const auto layout = [&](const model::Architecture& a, std::string_view engine) {
+    return memory_layout(a, m, {}, {.engine = &find_engine(engine)->memory});
+  };
+  // From 0.21 on captured graphs count against the share: the same share leaves less.
+  EXPECT_GT(layout(parts::llama_8b(), "vllm-0.19").left_for_sequences(),
+            layout(parts::llama_8b(), "vllm-0.21").left_for_sequences());
+  // Before one manager held both kinds of layer, windows were charged in full.
+  const model::Architecture oss = parts::gpt_oss_20b();
+  EXPECT_GT(max_sequences(oss, layout(oss, "vllm-0.15"), {}, 8192),
+            max_sequences(oss, layout(oss, "vllm-0.8"), {}, 8192) * 3 / 2);
+  EXPECT_NEAR(sequence_bytes(oss, {}, 8192, &find_engine("vllm-0.8")->memory).in(kGiB), 12.0 / 32,
+              0.01);
 }
 
 TEST(Memory, GptOssIsChargedByWindow) {
@@ -127,7 +193,7 @@ TEST(Memory, EncodersNeedNoCacheAndNoLogits) {
       memory_layout(a, m, {}, {.max_batched_tokens = 8192, .max_sequences = 256});
   EXPECT_EQ(sequence_bytes(a, {}, 8192).raw(), 0);
   EXPECT_EQ(max_sequences(a, layout, {}, 8192), kUnlimitedSequences);
-  EXPECT_LT(layout.activations.in(kGB), 0.25);
+  EXPECT_LT(layout.activations.in(kGB), 0.26);
 }
 
 RC_GTEST_PROP(MemoryLaw, MoreMemoryNeverLessFeasible, ()) {
