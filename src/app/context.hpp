@@ -5,18 +5,24 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/date.hpp"
 #include "base/result.hpp"
+#include "cost/profile.hpp"
 #include "market/catalogue.hpp"
 #include "model/library.hpp"
 
 namespace portolan::app {
 
+/// The engine whose kernels `estimate` and `plan` price.
+inline constexpr std::string_view kServingBackend = "vllm";
+
 struct ContextOptions {
   std::optional<std::string> catalogue;  // file or folder instead of the embedded snapshot
   std::optional<Date> as_of;
-  unsigned threads = 0;  // 0 = hardware
+  std::optional<std::string> profile;  // fitted curves laid over the shipped ones
+  unsigned threads = 0;                // 0 = hardware
 };
 
 /// Immutable; safe to share between threads.
@@ -25,6 +31,10 @@ class Context {
   static Result<Context> open(const ContextOptions& options);
   [[nodiscard]] const market::Catalogue& catalogue() const { return *catalogue_; }
   [[nodiscard]] const model::Library& models() const { return *models_; }
+  /// The shipped curves, under those of --profile.
+  [[nodiscard]] const cost::Profile& profile() const { return *profile_; }
+  /// Where machines of this context take the curves of an engine's kernels from ("vllm").
+  [[nodiscard]] cost::KernelSource kernels(std::string_view backend) const;
   [[nodiscard]] unsigned threads() const { return threads_; }
   /// The day prices are judged on: the catalogue's own date (or --as-of), never the clock's, so
   /// that answers repeat.
@@ -33,6 +43,7 @@ class Context {
  private:
   std::shared_ptr<const market::Catalogue> catalogue_;
   std::shared_ptr<const model::Library> models_;
+  std::shared_ptr<const cost::Profile> profile_;
   std::optional<Date> as_of_;
   unsigned threads_ = 0;
 };

@@ -311,7 +311,8 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   const std::int64_t pp = request.pp.value_or(1);
   on.count = request.count.value_or(std::max<std::int64_t>(1, request.tp.value_or(1) * pp));
   const hardware::Node node = reference_node(*on.accelerator, on.count);
-  const cost::Machine machine = PORTOLAN_TRY(cost::make_machine(node));
+  const cost::Machine machine =
+      PORTOLAN_TRY(cost::make_machine(node, context.kernels(kServingBackend)));
   on.minimum_accelerators = minimum_accelerators(result, *on.accelerator, setting, nullptr);
   // The accelerators of a training run are no one replica of an inference engine: its smallest
   // layout stands for it.
@@ -400,7 +401,8 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
     if (!request.training_tokens) return fail(step.error());
     answer.envelope.warnings.push_back(step.error().message);
   }
-  fill_training(answer, on, request, machine, setting);
+  // A run trains at the sustained shares of the machine, not at those of short kernels.
+  fill_training(answer, on, request, PORTOLAN_TRY(cost::make_machine(node)), setting);
   if (!on.fits && !request.training_tokens) {
     answer.envelope.warnings.push_back(
         on.minimum_accelerators > 0

@@ -117,6 +117,7 @@ Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
   options.top = static_cast<std::size_t>(request.top);
   options.threads = context.threads();
   options.today = context.today();
+  options.kernels = context.kernels(kServingBackend);
   const Seconds start = monotonic_now();
   auto planned = planner::plan(request.job, context.catalogue(), context.models(), options);
   if (!planned) return fail(placed(std::move(planned).error(), request));

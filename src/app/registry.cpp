@@ -149,6 +149,7 @@ const std::vector<Option>& all_common() {
       {"explain", kFlag, "", "", "print how the headline figures were derived, with sources"},
       {"assumptions", kFlag, "", "", "print every assumption with the flag that changes it"},
       {"catalogue", kFile, "FILE|DIR", "", "catalogue instead of the embedded one"},
+      {"profile", kFile, "FILE", "", "fitted curves (portolan calibrate) over the shipped ones"},
       {"as_of", kDate, "DATE", "", "only prices known on that day, e.g. 2023-04-07"},
       {"offline", kFlag, "", "", "never use the network (no verb does unless asked)"},
       {"threads", kInteger, "N", "0", "threads (0 = all cores); the answer does not depend on it"},

@@ -103,6 +103,7 @@ Result<void> read_common(const std::deque<Slot>& slots, Common& common) {
     if (key == "ascii") common.ascii = slot.given;
     if (key == "csv_raw") common.csv_raw = slot.given;
     if (key == "catalogue" && slot.given) common.catalogue = slot.text;
+    if (key == "profile" && slot.given) common.profile = slot.text;
     if (key == "as_of" && slot.given) {
       auto date = parse_date(slot.text);
       if (!date) {

@@ -18,7 +18,7 @@ struct Common {
   std::vector<std::string> fields;
   bool no_header = false, explain = false, assumptions = false, offline = false, no_timing = false;
   bool quiet = false, verbose = false, ascii = false, csv_raw = false;
-  std::optional<std::string> catalogue;
+  std::optional<std::string> catalogue, profile;
   std::optional<Date> as_of;
   unsigned threads = 0;
   std::string color = "auto";

@@ -207,8 +207,10 @@ Result<int> answer(Arguments arguments, bool json_errors) {
     fmt::print(stderr, "portolan: {} after {}\n", what, duration_text(monotonic_now() - start, 3));
   };
 
-  const app::Context context = PORTOLAN_TRY(app::Context::open(
-      {.catalogue = common.catalogue, .as_of = common.as_of, .threads = common.threads}));
+  const app::Context context = PORTOLAN_TRY(app::Context::open({.catalogue = common.catalogue,
+                                                                .as_of = common.as_of,
+                                                                .profile = common.profile,
+                                                                .threads = common.threads}));
   log(fmt::format("catalogue of {}, {} offers, {} models open", context.catalogue().date().text(),
                   context.catalogue().offers().size(), context.models().ids().size()));
   auto executed = app::execute(arguments.verb->name, arguments.request, context);

@@ -169,7 +169,8 @@ class Planner {
     parallel_for(groups.size() * contenders_.size(), options_.threads, [&](std::size_t task) {
       Contender& contender = contenders_[task / groups.size()];
       const std::vector<std::size_t>& group = groups[task % groups.size()];
-      const Question question{.job = &job_, .model = &contender.model, .market = &market_};
+      const Question question{
+          .job = &job_, .model = &contender.model, .market = &market_, .kernels = options_.kernels};
       if (is_training(job_.kind)) {
         contender.answers[group.front()] = solve_training(question, shapes[group.front()]);
         return;

@@ -124,6 +124,8 @@ struct PlanOptions {
   std::size_t top = 10;
   unsigned threads = 0;
   Date today;
+  /// Curves of the kernels of a serving engine; training uses the machines' sustained shares.
+  cost::KernelSource kernels = {};
 };
 
 /// Searches the whole catalogue. An empty `plans` is an answer (exit code 3 is the face's

@@ -26,6 +26,7 @@ struct Question {
   const Job* job = nullptr;
   const model::Model* model = nullptr;
   const Market* market = nullptr;
+  cost::KernelSource kernels = {};  // of a serving engine
 };
 
 /// Why something lost, in the words of `Nearest`. `factor` is needed over allowed: 1.3 = 30 %

@@ -34,7 +34,7 @@ class GroupSolver {
         job_(*question.job),
         shapes_(shapes),
         members_(members),
-        machine_(cost::make_machine(largest().node)) {}
+        machine_(cost::make_machine(largest().node, question.kernels)) {}
 
   std::vector<ShapeAnswer> solve() {
     std::vector<ShapeAnswer> answers;
@@ -147,7 +147,7 @@ class GroupSolver {
     try_inside(slow_link(shape));
     if (out_of_memory() && !slow_link(shape)) try_inside(true);
     if (out_of_memory() && shape.multi_node) {
-      const Result<cost::Machine> own = cost::make_machine(shape.node);
+      const Result<cost::Machine> own = cost::make_machine(shape.node, question_.kernels);
       if (own) {
         for (const Layout& layout : judge_.layouts_over_nodes(shape.node.count)) {
           for_formats([&](std::size_t format, std::size_t cache) {
