@@ -15,10 +15,11 @@ namespace {
 
 constexpr std::uint64_t kFileCap = 512ull << 20;
 
-constexpr std::array<Layout, 5> kLayouts = {Layout::kKernels, Layout::kServing, Layout::kInferencex,
-                                            Layout::kTraining, Layout::kTrainingMemory};
+constexpr std::array<TableKind, 5> kLayouts = {TableKind::kKernels, TableKind::kServing,
+                                               TableKind::kInferencex, TableKind::kTraining,
+                                               TableKind::kTrainingMemory};
 
-std::vector<std::string> missing_columns(const Table& table, Layout layout) {
+std::vector<std::string> missing_columns(const Table& table, TableKind layout) {
   std::vector<std::string> missing;
   for (std::string_view column : required_columns(layout)) {
     if (!table.has(column)) missing.emplace_back(column);
@@ -27,9 +28,9 @@ std::vector<std::string> missing_columns(const Table& table, Layout layout) {
 }
 
 /// The layout of which the fewest columns are missing; ties go to the order of kLayouts.
-Layout nearest(const Table& table, std::span<const Layout> layouts) {
-  return *std::min_element(layouts.begin(), layouts.end(), [&](Layout a, Layout b) {
-    const auto share = [&](Layout l) {
+TableKind nearest(const Table& table, std::span<const TableKind> layouts) {
+  return *std::min_element(layouts.begin(), layouts.end(), [&](TableKind a, TableKind b) {
+    const auto share = [&](TableKind l) {
       return static_cast<double>(missing_columns(table, l).size()) /
              static_cast<double>(required_columns(l).size());
     };
@@ -37,7 +38,7 @@ Layout nearest(const Table& table, std::span<const Layout> layouts) {
   });
 }
 
-std::unexpected<Error> wrong_layout(const Table& table, std::string_view kind, Layout layout) {
+std::unexpected<Error> wrong_layout(const Table& table, std::string_view kind, TableKind layout) {
   std::string list;
   for (const std::string& column : missing_columns(table, layout))
     list += (list.empty() ? "" : ", ") + column;
@@ -61,16 +62,16 @@ std::unexpected<Error> wrong_layout(const Table& table, std::string_view kind, L
 
 }  // namespace
 
-std::string_view kind_name(Layout layout) {
+std::string_view kind_name(TableKind layout) {
   switch (layout) {
-    case Layout::kKernels:
+    case TableKind::kKernels:
       return "kernels";
-    case Layout::kServing:
-    case Layout::kInferencex:
+    case TableKind::kServing:
+    case TableKind::kInferencex:
       return "serving";
-    case Layout::kTraining:
+    case TableKind::kTraining:
       return "training";
-    case Layout::kTrainingMemory:
+    case TableKind::kTrainingMemory:
       return "training-memory";
   }
   return "";
@@ -82,7 +83,7 @@ std::span<const std::string_view> kind_names() {
   return kNames;
 }
 
-std::span<const std::string_view> required_columns(Layout layout) {
+std::span<const std::string_view> required_columns(TableKind layout) {
   static constexpr std::string_view kKernels[] = {"system", "op", "latency_ms"};
   static constexpr std::string_view kServing[] = {"model",  "gpu",       "gpu_count",
                                                   "engine", "input_len", "output_len"};
@@ -92,15 +93,15 @@ std::span<const std::string_view> required_columns(Layout layout) {
   static constexpr std::string_view kMemory[] = {"model",   "gpu",         "gpus",
                                                  "seq_len", "mem_per_gpu", "unit"};
   switch (layout) {
-    case Layout::kKernels:
+    case TableKind::kKernels:
       return kKernels;
-    case Layout::kServing:
+    case TableKind::kServing:
       return kServing;
-    case Layout::kInferencex:
+    case TableKind::kInferencex:
       return kInferencex;
-    case Layout::kTraining:
+    case TableKind::kTraining:
       return kTraining;
-    case Layout::kTrainingMemory:
+    case TableKind::kTrainingMemory:
       return kMemory;
   }
   return {};
@@ -152,17 +153,17 @@ std::string TableRow::place() const {
   return known ? fmt::format("{}:{}", table_->file(), table_->csv().lines[index_]) : table_->file();
 }
 
-Result<Layout> layout_of(const Table& table) {
-  for (const Layout layout : kLayouts) {
+Result<TableKind> kind_of(const Table& table) {
+  for (const TableKind layout : kLayouts) {
     if (missing_columns(table, layout).empty()) return layout;
   }
-  const Layout layout = nearest(table, kLayouts);
+  const TableKind layout = nearest(table, kLayouts);
   return wrong_layout(table, kind_name(layout), layout);
 }
 
-Result<Layout> layout_for(const Table& table, std::string_view kind) {
-  std::vector<Layout> of_kind;
-  for (const Layout layout : kLayouts) {
+Result<TableKind> kind_for(const Table& table, std::string_view kind) {
+  std::vector<TableKind> of_kind;
+  for (const TableKind layout : kLayouts) {
     if (kind_name(layout) == kind) of_kind.push_back(layout);
   }
   if (of_kind.empty()) {
@@ -173,7 +174,7 @@ Result<Layout> layout_for(const Table& table, std::string_view kind) {
     return fail(ErrorCode::kUsage, "unknown kind " + quoted(kind),
                 hint.empty() ? "one of: " + list : hint);
   }
-  for (const Layout layout : of_kind) {
+  for (const TableKind layout : of_kind) {
     if (missing_columns(table, layout).empty()) return layout;
   }
   return wrong_layout(table, kind, nearest(table, of_kind));

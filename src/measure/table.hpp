@@ -17,7 +17,7 @@
 namespace portolan::measure {
 
 /// The column layouts that measured tables come in.
-enum class Layout : std::uint8_t {
+enum class TableKind : std::uint8_t {
   kKernels,
   kServing,     // open loop, offline and static batches, 38 columns
   kInferencex,  // closed loop: the number of concurrent requests is given
@@ -25,11 +25,11 @@ enum class Layout : std::uint8_t {
   kTrainingMemory
 };
 /// What --kind calls it: both serving layouts are "serving".
-std::string_view kind_name(Layout layout);
+std::string_view kind_name(TableKind layout);
 std::span<const std::string_view> kind_names();
 
 /// Columns a table of this layout cannot do without; the others may be missing.
-std::span<const std::string_view> required_columns(Layout layout);
+std::span<const std::string_view> required_columns(TableKind layout);
 
 class Table {
  public:
@@ -73,9 +73,9 @@ class TableRow {
 
 /// The layout whose columns the header has. Errors: invalid_input, naming the nearest layout and
 /// the columns it misses.
-Result<Layout> layout_of(const Table& table);
+Result<TableKind> kind_of(const Table& table);
 /// The layout of a table that is said to be of a kind ("serving" stands for two). Errors: usage for
 /// a kind that does not exist, invalid_input naming the columns the file lacks.
-Result<Layout> layout_for(const Table& table, std::string_view kind);
+Result<TableKind> kind_for(const Table& table, std::string_view kind);
 
 }  // namespace portolan::measure
