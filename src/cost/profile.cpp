@@ -233,8 +233,9 @@ int architecture_distance(std::string_view from, std::string_view to) {
   return a < 0 || b < 0 ? -1 : std::abs(a - b);
 }
 
-/// Version numbers compared part by part: "0.9.0" before "0.14.0", "1.3.0rc15" before "1.3.0rc20".
-bool newer(std::string_view a, std::string_view b) {
+}  // namespace
+
+bool newer_version(std::string_view a, std::string_view b) {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   std::size_t i = 0, j = 0;
   while (i < a.size() && j < b.size()) {
@@ -251,8 +252,6 @@ bool newer(std::string_view a, std::string_view b) {
   }
   return a.size() - i > b.size() - j;
 }
-
-}  // namespace
 
 Chip chip_of(const hardware::Accelerator& accelerator) {
   using hardware::Rate;
@@ -383,7 +382,7 @@ KernelSet::KernelSet(const Profile& profile, const hardware::Accelerators* all,
     if (name(a) != name(b)) return name(a) < name(b);
     if (a.rank != b.rank) return a.rank < b.rank;
     if (a.curve->key.version != b.curve->key.version)
-      return newer(a.curve->key.version, b.curve->key.version);
+      return newer_version(a.curve->key.version, b.curve->key.version);
     return a.curve->key < b.curve->key;
   });
   found_.erase(std::unique(found_.begin(), found_.end(),

@@ -19,6 +19,9 @@ namespace portolan::cost {
 /// missing.
 Chip chip_of(const hardware::Accelerator& accelerator);
 
+/// Versions compared part by part: "0.9.0" before "0.14.0", "1.3.0rc15" before "1.3.0rc20".
+bool newer_version(std::string_view a, std::string_view b);
+
 /// The curve that stands for a call and how close its evidence is; no curve = none fits.
 struct Chosen {
   const Curve* curve = nullptr;
