@@ -9,7 +9,12 @@ namespace portolan::measure {
 std::uint64_t site_of(std::initializer_list<double> parts);
 /// The member of every point's `call.at`, for choosing knots.
 std::vector<float> coordinates(std::span<const KernelPoint> points, std::size_t axis);
+/// Those of `wanted` (ascending) that the points surround on this axis, with one more at each end
+/// of what is measured; one knot where all points agree.
+std::vector<float> knots_between(std::span<const KernelPoint> points, std::size_t axis,
+                                 std::initializer_list<float> wanted);
 
 extern const Family kGemmFamily;
+extern const Family kContextAttentionFamily, kDecodeAttentionFamily, kEncoderAttentionFamily;
 
 }  // namespace portolan::measure

@@ -92,7 +92,8 @@ void keep_fastest(std::vector<KernelPoint>& points) {
       points.end());
 }
 
-constexpr std::array kFamilies = {&kGemmFamily};
+constexpr std::array kFamilies = {&kGemmFamily, &kContextAttentionFamily, &kDecodeAttentionFamily,
+                                  &kEncoderAttentionFamily};
 
 }  // namespace
 
@@ -117,6 +118,22 @@ std::vector<float> coordinates(std::span<const KernelPoint> points, std::size_t 
   values.reserve(points.size());
   for (const KernelPoint& p : points) values.push_back(p.call.at[axis]);
   return values;
+}
+
+std::vector<float> knots_between(std::span<const KernelPoint> points, std::size_t axis,
+                                 std::initializer_list<float> wanted) {
+  float low = points.front().call.at[axis], high = low;
+  for (const KernelPoint& p : points) {
+    low = std::min(low, p.call.at[axis]);
+    high = std::max(high, p.call.at[axis]);
+  }
+  std::vector<float> knots;
+  for (const float k : wanted) {
+    // A knot at or below the lowest point replaces the one before it.
+    if (k <= low) knots.clear();
+    if (knots.empty() || knots.back() < high) knots.push_back(k);
+  }
+  return knots;
 }
 
 Result<KernelTable> KernelTable::make(io::CsvTable csv, std::string file) {
