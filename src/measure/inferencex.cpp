@@ -17,6 +17,9 @@ namespace {
 
 // SemiAnalysis draws lengths evenly from 0.8 to 1 times the nominal ones (random-range-ratio 0.8).
 constexpr double kShortest = 0.8;
+// Runs of the vendor: nominal lengths, but outputs end early or late by a little, as their clients
+// are seen to fall out of step.
+constexpr double kVendorSpread = 0.1;
 
 struct Row {
   const io::CsvTable& csv;
@@ -59,7 +62,8 @@ bool drafts(const cost::Engine& engine, const std::string& version, const std::s
 }
 
 Launch launch_of(const cost::Engine& engine, const model::Architecture& architecture,
-                 bool blackwell, bool public_scripts, double clients, double input) {
+                 bool blackwell, bool nvfp4, bool recent, bool public_scripts, double clients,
+                 double input) {
   Launch launch;
   const bool latent = !architecture.layers.empty() &&
                       architecture.layers.back().mixer.kind == model::MixerKind::kMla;
@@ -68,6 +72,10 @@ Launch launch_of(const cost::Engine& engine, const model::Architecture& architec
   if (!public_scripts) return launch;
   switch (engine.family) {
     case cost::EngineFamily::kVllm:
+      // From 0.19 on the Blackwell scripts set the cache to fp8 and the budget to two prompts;
+      // NVFP4 checkpoints name fp8 for the cache themselves.
+      if (blackwell && (nvfp4 || recent)) launch.kv_bytes = 1;
+      if (blackwell && recent) launch.max_batched_tokens = 2.0 * input;
       break;
     case cost::EngineFamily::kSglang:
       launch.kv_bytes = blackwell || !latent ? 1 : 2;
@@ -140,6 +148,13 @@ hardware::Node node_of(const hardware::Accelerator& accelerator) {
   return node;
 }
 
+/// vLLM 0.19 and later, whose launch scripts know data-parallel attention.
+bool recent(const Row& row, const cost::Engine& engine) {
+  const std::string& version = row.text("backend_version");
+  return engine.family == cost::EngineFamily::kVllm && engine.engine == "vllm-0.19" &&
+         !version.empty() && version[0] >= '0' && version[0] <= '9';
+}
+
 /// Everything that rows share, kept while the table is read.
 class Reader {
  public:
@@ -187,11 +202,13 @@ class Reader {
                           .attention_dp = row.degree("attention_dp"),
                           .moe_tp = row.degree("moe_tp"),
                           .moe_ep = row.degree("moe_ep"),
-                          .launch_flags = public_runs};
+                          .launch_flags = public_runs,
+                          .data_parallel_flag = recent(row, *engine)};
     p.load.clients = row.number("concurrency").value_or(batch * columns.tp);
     p.load.input_tokens = *input;
     p.load.output_tokens = *output;
-    p.load.shortest = public_runs ? kShortest : 1.0;
+    p.load.shortest = public_runs ? kShortest : 1.0 - kVendorSpread;
+    p.load.longest = public_runs ? 1.0 : 1.0 + kVendorSpread;
     if (!public_runs && batch < p.load.clients) {
       // batch_size is what one rank of data-parallel attention, or one of several replicas, holds.
       const double share = std::round(p.load.clients / std::max(1.0, batch));
@@ -221,8 +238,10 @@ class Reader {
     p.architecture = fmt::format("{} {} {}", model.architecture.model_type,
                                  model.architecture.hidden, model.architecture.layer_count());
     const bool blackwell = accelerator.architecture == "blackwell";
-    const Launch launch = launch_of(engine, model.architecture, blackwell, public_runs,
-                                    p.load.clients, p.load.input_tokens);
+    const bool nvfp4 = precision == "fp4" && model.architecture.weights != Format::kMxfp4;
+    const Launch launch =
+        launch_of(engine, model.architecture, blackwell, nvfp4, recent(row, engine), public_runs,
+                  p.load.clients, p.load.input_tokens);
     if (public_runs &&
         drafts(engine, row.text("backend_version"), row.text("date"),
                model.architecture.layers.back().mixer.kind == model::MixerKind::kMla)) {
@@ -286,7 +305,7 @@ class Reader {
                               .max_sequences = p.load.clients};
     const cost::MemoryLayout layout =
         cost::memory_layout(entry.architecture, entry.step->machine(), entry.deployment, limits);
-    const double mean = 0.5 * (1.0 + p.load.shortest);
+    const double mean = 0.5 * (p.load.longest + p.load.shortest);
     const double held =
         mean * (p.load.input_tokens + (engine.reserves_outputs ? 1.0 : 0.5) * p.load.output_tokens);
     const double each = cost::sequence_bytes(entry.architecture, entry.deployment, held).raw();
@@ -318,7 +337,8 @@ Layout layout_of(const LayoutColumns& c) {
       layout.tp = c.attention_dp > 1 ? 1 : c.moe_tp;
       layout.ep = c.moe_ep;
     } else if (c.tp > 1 && c.attention_dp == c.tp && c.moe_tp == 1 && c.moe_ep == product) {
-      layout = {.tp = c.tp, .ep = c.tp, .attention_dp = 1};
+      if (c.data_parallel_flag) return {.tp = 1, .ep = c.tp, .attention_dp = c.tp};
+      return {.tp = c.tp, .ep = c.tp, .attention_dp = 1};
     }
   }
   // Data-parallel ranks of attention hold whole experts between them.

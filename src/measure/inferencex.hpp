@@ -23,13 +23,16 @@ bool is_inferencex(const io::CsvTable& csv);
 ///   tp 64, moe_tp 8, moe_ep 8            = tp 8, moe_tp 1, moe_ep 8: eight ranks, both products
 ///                                          of the launch flags multiplied;
 ///   tp 1, attention_dp 64, moe 8 × 8     = eight attention data-parallel ranks, eight-way experts;
-///   tp 4, attention_dp 4, moe_ep 16      = tp 4, attention_dp 1, moe_ep 4 (vLLM rows).
+///   tp 4, attention_dp 4, moe_ep 16      = tp 4, attention_dp 1, moe_ep 4 (vLLM before 0.19, whose
+///                                          launch scripts did not pass the flag on), or four
+///                                          data-parallel ranks (later ones, which did).
 struct Layout {
   int tp = 1, ep = 1, attention_dp = 1;
 };
 struct LayoutColumns {
   int tp = 1, attention_dp = 1, moe_tp = 1, moe_ep = 1;
-  bool launch_flags = false;  // moe_tp and moe_ep hold the flags tp_size and ep_size
+  bool launch_flags = false;        // moe_tp and moe_ep hold the flags tp_size and ep_size
+  bool data_parallel_flag = false;  // the launch script passed attention_dp on (vLLM)
 };
 Layout layout_of(const LayoutColumns& columns);
 

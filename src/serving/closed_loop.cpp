@@ -42,7 +42,7 @@ class Loop {
     const double all = load.requests > 0 ? load.requests : 10.0 * clients;
     const auto count = static_cast<std::size_t>(std::max(clients, all));
     requests_.resize(count);
-    const double width = 1.0 - load.shortest;
+    const double width = load.longest - load.shortest;
     for (std::size_t i = 0; i < count; ++i) {
       const double in = load.shortest + width * spread(i, 0.6180339887498949);
       const double out = load.shortest + width * spread(i, 0.7548776662466927);

@@ -8,13 +8,13 @@
 
 namespace portolan::serving {
 
-/// The load. Lengths are spread evenly over [shortest, 1] × nominal, prompts and outputs
-/// independently.
+/// The load. Lengths are spread evenly over [shortest, longest] × nominal, prompts and outputs
+/// independently. Equal lengths keep clients that start together in step for ever.
 struct ClosedLoop {
   double clients = 1;
   double requests = 0;  // in all, the first `clients` of them at once; 0: ten per client
   double input_tokens = 0, output_tokens = 0;
-  double shortest = 1;
+  double shortest = 1, longest = 1;
   /// The engine looks for new requests once in so many decode steps (SGLang's
   /// scheduler-recv-interval); a step with prompts looks again at once.
   double poll_steps = 1;

@@ -13,6 +13,7 @@
 #include "io/compression.hpp"
 #include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
+#include "measure/engine_fit.hpp"
 #include "measure/inferencex.hpp"
 #include "model/embedded.hpp"
 #include "model/library.hpp"
@@ -58,6 +59,25 @@ Result<void> run(const std::vector<std::string>& arguments) {
   for (const auto& [reason, n] : reasons) fmt::print("not answered {:5}: {}\n", n, reason);
   const auto scored = measure::score_serving(points, 0);
   print(scored);
+  if (arguments.size() > 2 && arguments[2] == "fit") {
+    const auto show = [](const measure::FitErrors& e) {
+      return fmt::format(
+          "n {:4}  ttft mean {:5.1f} median {:5.1f} in {:.2f}  tpot mean {:5.1f} median {:5.1f} in "
+          "{:.2f}",
+          e.points, 100 * e.ttft_mean, 100 * e.ttft_median, e.ttft_inside, 100 * e.tpot_mean,
+          100 * e.tpot_median, e.tpot_inside);
+    };
+    for (const char* family : {"vllm", "sglang", "trtllm"}) {
+      const auto fit = PORTOLAN_TRY(measure::fit_engine(points, *cost::find_engine(family), 0));
+      fmt::print("{}\n", family);
+      for (const auto& c : fit.constants)
+        fmt::print("  {:20} {:12.3f} us  ± {:.2f}\n", c.name, 1e6 * c.seconds, c.log_error);
+      fmt::print("  fit      {}\n  held out {}\n", show(fit.fit), show(fit.held_out));
+      fmt::print("  bands ttft {:.3f} {:.3f} tpot {:.3f} {:.3f}\n", fit.engine.ttft_band.low,
+                 fit.engine.ttft_band.high, fit.engine.tpot_band.low, fit.engine.tpot_band.high);
+      for (const auto& [name, e] : fit.by_model) fmt::print("    {:28} {}\n", name, show(e));
+    }
+  }
   if (arguments.size() > 3 && arguments[2] == "rows") {
     std::string out = "id,group,metric,measured,predicted\n";
     for (const auto& s : scored) {

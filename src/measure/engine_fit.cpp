@@ -1,0 +1,285 @@
+#include "measure/engine_fit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "base/parallel.hpp"
+
+namespace portolan::measure {
+namespace {
+
+struct Handle {
+  const char* name;
+  Seconds cost::Engine::* field;
+};
+constexpr std::array<Handle, 7> kHandles = {{
+    {"per_step", &cost::Engine::per_step},
+    {"per_layer", &cost::Engine::per_layer},
+    {"per_request", &cost::Engine::per_request},
+    {"per_prefill_token", &cost::Engine::per_prefill_token},
+    {"per_prefill_step", &cost::Engine::per_prefill_step},
+    {"front_end", &cost::Engine::front_end},
+    {"per_prompt_token", &cost::Engine::per_prompt_token},
+}};
+constexpr std::size_t kCount = kHandles.size();
+// Constants below these are not told from nothing: they start here.
+constexpr std::array<double, kCount> kLeast = {2e-5, 2e-5, 2e-7, 1e-8, 1e-5, 1e-3, 1e-8};
+
+using Vector = std::array<double, kCount>;
+constexpr double kPrior = 1.5;   // standard deviation of ln(constant / start)
+constexpr double kNoise = 0.15;  // of ln(measured / predicted), scale of Huber's weights
+constexpr double kClip = 1.5;    // residuals beyond so many scales count less
+constexpr int kRounds = 8;
+
+cost::Engine with(const cost::Engine& start, const Vector& logs) {
+  cost::Engine engine = start;
+  for (std::size_t k = 0; k < kCount; ++k) engine.*kHandles[k].field = Seconds(std::exp(logs[k]));
+  return engine;
+}
+
+/// ln(measured / predicted) of TTFT and TPOT of each point; NaN where not measured.
+using Residual = std::array<double, 2>;
+
+std::vector<Residual> residuals(std::span<const ServingPoint* const> points,
+                                const cost::Engine& start, const Vector& logs, unsigned threads) {
+  std::vector<Residual> out(points.size());
+  parallel_for(points.size(), threads, [&](std::size_t i) {
+    const ServingPoint& p = *points[i];
+    // Defaults and scheduling are those of the point's own version.
+    cost::Engine engine = p.step->engine();
+    const cost::Engine fitted = with(start, logs);
+    for (const Handle& h : kHandles) engine.*h.field = fitted.*h.field;
+    const serving::ClosedLoopResult r = predict(p, engine);
+    const auto log_ratio = [](const std::optional<double>& ms, double seconds) {
+      return ms && *ms > 0 && seconds > 0 ? std::log(*ms / (1e3 * seconds)) : std::nan("");
+    };
+    out[i] = {log_ratio(p.ttft_ms, r.ttft_mean.raw()), log_ratio(p.tpot_ms, r.tpot_mean.raw())};
+  });
+  return out;
+}
+
+/// Solves A x = b for a symmetric positive definite matrix, in place; also the diagonal of A^-1.
+Vector solve(std::array<Vector, kCount> a, Vector b, Vector* diagonal) {
+  for (std::size_t i = 0; i < kCount; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      double sum = a[i][j];
+      for (std::size_t k = 0; k < j; ++k) sum -= a[i][k] * a[j][k];
+      a[i][j] = i == j ? std::sqrt(std::max(sum, 1e-30)) : sum / a[j][j];
+    }
+  }
+  const auto apply = [&](Vector v) {
+    for (std::size_t i = 0; i < kCount; ++i) {
+      for (std::size_t k = 0; k < i; ++k) v[i] -= a[i][k] * v[k];
+      v[i] /= a[i][i];
+    }
+    for (std::size_t i = kCount; i-- > 0;) {
+      for (std::size_t k = i + 1; k < kCount; ++k) v[i] -= a[k][i] * v[k];
+      v[i] /= a[i][i];
+    }
+    return v;
+  };
+  if (diagonal != nullptr) {
+    for (std::size_t i = 0; i < kCount; ++i) {
+      Vector unit{};
+      unit[i] = 1;
+      (*diagonal)[i] = apply(unit)[i];
+    }
+  }
+  return apply(b);
+}
+
+struct Problem {
+  std::vector<const ServingPoint*> points;
+  cost::Engine start;
+  Vector first{};  // logs of the start
+  unsigned threads = 0;
+};
+
+/// Gauss-Newton from `logs` on the points that `use` allows.
+struct Solution {
+  Vector logs{}, error{};
+};
+Solution minimise(const Problem& problem, Vector logs, const std::vector<bool>& use, int rounds) {
+  std::vector<const ServingPoint*> points;
+  for (std::size_t i = 0; i < use.size(); ++i) {
+    if (use[i]) points.push_back(problem.points[i]);
+  }
+  Solution solution{logs, {}};
+  for (int round = 0; round < rounds; ++round) {
+    const std::vector<Residual> base =
+        residuals(points, problem.start, solution.logs, problem.threads);
+    constexpr double kStep = 0.05;
+    std::array<std::vector<Residual>, kCount> moved;
+    for (std::size_t k = 0; k < kCount; ++k) {
+      Vector at = solution.logs;
+      at[k] += kStep;
+      moved[k] = residuals(points, problem.start, at, problem.threads);
+    }
+    std::array<Vector, kCount> normal{};
+    Vector right{};
+    for (std::size_t k = 0; k < kCount; ++k) {
+      normal[k][k] = 1.0 / (kPrior * kPrior);
+      right[k] = (problem.first[k] - solution.logs[k]) / (kPrior * kPrior);
+    }
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      for (std::size_t m = 0; m < 2; ++m) {
+        const double r = base[i][m];
+        if (!std::isfinite(r)) continue;
+        const double scaled = std::abs(r) / kNoise;
+        const double weight = (scaled <= kClip ? 1.0 : kClip / scaled) / (kNoise * kNoise);
+        Vector slope;  // d prediction / d constant, in logs
+        for (std::size_t k = 0; k < kCount; ++k) slope[k] = (r - moved[k][i][m]) / kStep;
+        for (std::size_t k = 0; k < kCount; ++k) {
+          right[k] += weight * slope[k] * r;
+          for (std::size_t l = 0; l < kCount; ++l) normal[k][l] += weight * slope[k] * slope[l];
+        }
+      }
+    }
+    Vector variance{};
+    const Vector step = solve(normal, right, &variance);
+    double longest = 0;
+    for (std::size_t k = 0; k < kCount; ++k) {
+      const double bounded = std::clamp(step[k], -0.7, 0.7);
+      solution.logs[k] += bounded;
+      solution.error[k] = std::sqrt(variance[k]);
+      longest = std::max(longest, std::abs(bounded));
+    }
+    if (longest < 0.02) break;
+  }
+  return solution;
+}
+
+double sorted_quantile(std::vector<double> values, double q) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return quantile(values, q);
+}
+
+FitErrors errors_of(std::span<const Residual> residuals, const cost::Band& ttft,
+                    const cost::Band& tpot) {
+  FitErrors e;
+  std::array<std::vector<double>, 2> ape;
+  std::array<std::size_t, 2> inside{};
+  const std::array<const cost::Band*, 2> bands = {&ttft, &tpot};
+  for (const Residual& r : residuals) {
+    for (std::size_t m = 0; m < 2; ++m) {
+      if (!std::isfinite(r[m])) continue;
+      ape[m].push_back(std::abs(std::exp(-r[m]) - 1.0));
+      const double ratio = std::exp(r[m]);
+      if (ratio >= bands[m]->low && ratio <= bands[m]->high) ++inside[m];
+    }
+  }
+  e.points = std::max(ape[0].size(), ape[1].size());
+  const auto mean = [](const std::vector<double>& v) {
+    double sum = 0;
+    for (const double x : v) sum += x;
+    return v.empty() ? 0.0 : sum / static_cast<double>(v.size());
+  };
+  const auto share = [&](std::size_t m) {
+    return ape[m].empty() ? 0.0
+                          : static_cast<double>(inside[m]) / static_cast<double>(ape[m].size());
+  };
+  e.ttft_mean = mean(ape[0]);
+  e.tpot_mean = mean(ape[1]);
+  e.ttft_median = sorted_quantile(ape[0], 0.5);
+  e.tpot_median = sorted_quantile(ape[1], 0.5);
+  e.ttft_inside = share(0);
+  e.tpot_inside = share(1);
+  return e;
+}
+
+cost::Band band_of(std::span<const Residual> residuals, std::size_t metric) {
+  std::vector<double> values;
+  for (const Residual& r : residuals) {
+    if (std::isfinite(r[metric])) values.push_back(r[metric]);
+  }
+  if (values.size() < 30) return {};
+  return {.low = std::exp(sorted_quantile(values, 0.10)),
+          .high = std::exp(sorted_quantile(values, 0.90))};
+}
+
+}  // namespace
+
+Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::Engine& start,
+                             unsigned threads) {
+  Problem problem;
+  problem.start = start;
+  problem.threads = threads;
+  for (std::size_t k = 0; k < kCount; ++k)
+    problem.first[k] = std::log(std::max(kLeast[k], (start.*kHandles[k].field).raw()));
+  std::vector<const ServingPoint*> all;  // listed twice or not: what is scored
+  std::set<std::tuple<double, double, double, double, double>> seen;
+  std::vector<bool> distinct;
+  for (const ServingPoint& p : points) {
+    if (!p.reason.empty() || !p.step || p.step->engine().family != start.family) continue;
+    all.push_back(&p);
+    // Exporters round differently: equal to a thousandth is the same run.
+    const auto rounded = [](const std::optional<double>& x) {
+      return x ? std::round(std::log(*x) * 2000.0) : 0.0;
+    };
+    distinct.push_back(seen.insert({rounded(p.ttft_ms), rounded(p.tpot_ms), p.load.clients,
+                                    p.load.input_tokens, p.load.output_tokens})
+                           .second);
+  }
+  problem.points = all;
+  if (all.size() < 20) {
+    return fail(ErrorCode::kInvalidInput,
+                fmt::format("{} points of engine \"{}\" can be answered, a fit needs 20",
+                            all.size(), cost::engine_family_name(start.family)),
+                "give a file with more measured points of this engine");
+  }
+  const Solution whole = minimise(problem, problem.first, distinct, kRounds);
+  EngineFit fit;
+  fit.engine = with(start, whole.logs);
+  for (std::size_t k = 0; k < kCount; ++k) {
+    fit.constants.push_back({.name = kHandles[k].name,
+                             .seconds = std::exp(whole.logs[k]),
+                             .log_error = whole.error[k]});
+  }
+  // Each model predicted by the others.
+  std::map<std::string, std::vector<std::size_t>> models;
+  for (std::size_t i = 0; i < all.size(); ++i) models[all[i]->architecture].push_back(i);
+  std::vector<Residual> held(all.size());
+  for (const auto& [name, members] : models) {
+    std::vector<bool> use = distinct;
+    for (const std::size_t i : members) use[i] = false;
+    Vector logs = whole.logs;
+    if (models.size() > 1) logs = minimise(problem, whole.logs, use, 3).logs;
+    std::vector<const ServingPoint*> out;
+    for (const std::size_t i : members) out.push_back(all[i]);
+    const std::vector<Residual> r = residuals(out, problem.start, logs, threads);
+    for (std::size_t i = 0; i < members.size(); ++i) held[members[i]] = r[i];
+  }
+  // The band of a model comes from the other models' left-out residuals, for an honest coverage.
+  std::vector<Residual> covered;
+  FitErrors coverage;
+  std::size_t ttft_in = 0, tpot_in = 0, ttft_n = 0, tpot_n = 0;
+  for (const auto& [name, members] : models) {
+    std::vector<Residual> own, others;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      (all[i]->architecture == name ? own : others).push_back(held[i]);
+    const cost::Band ttft = band_of(others, 0), tpot = band_of(others, 1);
+    const FitErrors e = errors_of(own, ttft, tpot);
+    fit.by_model.emplace_back(name, e);
+    ttft_in += static_cast<std::size_t>(std::lround(e.ttft_inside * static_cast<double>(e.points)));
+    tpot_in += static_cast<std::size_t>(std::lround(e.tpot_inside * static_cast<double>(e.points)));
+    ttft_n += e.points;
+    tpot_n += e.points;
+  }
+  fit.engine.ttft_band = band_of(held, 0);
+  fit.engine.tpot_band = band_of(held, 1);
+  fit.held_out = errors_of(held, fit.engine.ttft_band, fit.engine.tpot_band);
+  fit.held_out.ttft_inside = static_cast<double>(ttft_in) / static_cast<double>(ttft_n);
+  fit.held_out.tpot_inside = static_cast<double>(tpot_in) / static_cast<double>(tpot_n);
+  fit.fit = errors_of(residuals(all, problem.start, whole.logs, threads), fit.engine.ttft_band,
+                      fit.engine.tpot_band);
+  return fit;
+}
+
+}  // namespace portolan::measure
