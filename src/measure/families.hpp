@@ -15,6 +15,7 @@ std::vector<float> knots_between(std::span<const KernelPoint> points, std::size_
                                  std::initializer_list<float> wanted);
 
 extern const Family kGemmFamily;
+extern const Family kMoeFamily;
 extern const Family kContextAttentionFamily, kDecodeAttentionFamily, kEncoderAttentionFamily;
 
 }  // namespace portolan::measure

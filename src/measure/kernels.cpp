@@ -92,8 +92,8 @@ void keep_fastest(std::vector<KernelPoint>& points) {
       points.end());
 }
 
-constexpr std::array kFamilies = {&kGemmFamily, &kContextAttentionFamily, &kDecodeAttentionFamily,
-                                  &kEncoderAttentionFamily};
+constexpr std::array kFamilies = {&kGemmFamily, &kMoeFamily, &kContextAttentionFamily,
+                                  &kDecodeAttentionFamily, &kEncoderAttentionFamily};
 
 }  // namespace
 
