@@ -49,11 +49,14 @@ std::vector<Engine> table() {
   list.push_back(v0);
 
   Engine v1 = vllm;
+  vllm.captured_prompt_tokens = 512;
+  v1.captured_prompt_tokens = 512;
   v1.engine = "vllm-0.8";
   v1.async_scheduling = false;
   v1.defaults_source = "vLLM 0.8 engine arguments: V1 engine, chunked prefill, captured up to 512";
   list.push_back(v1);
 
+  vllm.per_layer = Seconds(400 * kMicro);
   vllm.engine = "vllm-0.15";
   list.push_back(vllm);
   vllm.engine = "vllm-0.19";
@@ -66,6 +69,8 @@ std::vector<Engine> table() {
   Engine sglang = vllm;
   sglang.family = EngineFamily::kSglang;
   sglang.engine = "sglang-0.5";
+  sglang.captured_prompt_tokens = 0;
+  sglang.per_layer = Seconds(600 * kMicro);
   sglang.prefill = PrefillPolicy::kFirst;
   sglang.memory_fraction = 0.88;
   sglang.graphs = {.first_step = 8, .knee = 512, .second_step = 16, .largest = 512};
@@ -77,6 +82,8 @@ std::vector<Engine> table() {
   Engine trtllm = vllm;
   trtllm.family = EngineFamily::kTrtllm;
   trtllm.engine = "trtllm-0.17";
+  trtllm.captured_prompt_tokens = 0;
+  trtllm.per_layer = Seconds(700 * kMicro);
   trtllm.prefill = PrefillPolicy::kInflight;
   trtllm.memory_base = MemoryBase::kFreeAfterWeights;
   trtllm.reserves_outputs = true;
@@ -180,13 +187,15 @@ double CaptureSizes::padded(double requests) const {
 
 std::span<const Engine> engines() { return all(); }
 
-const Engine* find_engine(std::string_view name, std::string_view version) {
+const Engine* find_engine(std::string_view name, std::string_view version,
+                          std::string_view vendor) {
   const std::optional<EngineFamily> family = family_of(name);
   if (!family) return nullptr;
   const std::optional<int> wanted = version_number(version.empty() ? version_in(name) : version);
   const Engine *found = nullptr, *oldest = nullptr;
   for (const Engine& engine : all()) {
     if (engine.family != *family) continue;
+    if (!engine.vendor.empty() && engine.vendor != vendor) continue;
     if (oldest == nullptr) oldest = &engine;
     if (!wanted || *version_number(version_in(engine.engine)) <= *wanted) found = &engine;
   }

@@ -48,6 +48,7 @@ struct Band {
 struct Engine {
   EngineFamily family = EngineFamily::kVllm;
   std::string engine;  // "vllm-0.15": family and the first version the record is for
+  std::string vendor;  // of accelerators, where a port of its own serves them; empty: any other
 
   // Inside a step (cost-model.md §11.2).
   Seconds per_step{0};     // scheduling, input preparation, output processing
@@ -55,6 +56,11 @@ struct Engine {
   Seconds per_request{0};  // rows of the batch: input preparation, sampling, output
   Seconds per_prefill_token{0};  // of a step with prompts
   Seconds per_prefill_step{0};   // a step with prompts leaves the captured graph
+
+  /// Kernels of this version over the ones that shares and curves describe (2024 to 2026).
+  double kernel_factor = 1;
+  /// Decode attention reads a key-value head once for each query head that shares it.
+  bool repeats_kv_heads = false;
 
   // Outside of steps, at the client's side of the engine (serving.md §1.14).
   Seconds front_end{0};         // HTTP, queue hops and first detokenising, once per request
@@ -66,7 +72,9 @@ struct Engine {
   /// takes longer than the accelerator, and an arrival waits for one step more.
   bool async_scheduling = true;
   PrefillPolicy prefill = PrefillPolicy::kMixed;
-  CaptureSizes graphs = {};
+  CaptureSizes graphs = {};  // of steps that only decode
+  /// Steps with prompts replay captured pieces up to so many tokens; 0: never.
+  double captured_prompt_tokens = 0;
 
   // Defaults that a user can override.
   double max_num_seqs = 256;
@@ -91,8 +99,10 @@ std::span<const Engine> engines();
 /// The record for an engine by name and version: ("vllm", "0.19.0"), ("trtllm", "1.2.0rc6.post2"),
 /// ("vllm-0.15", ""), ("SGLang 0.5.9", ""). A version without a record of its own takes the nearest
 /// older one, or the oldest there is; an empty version or one without a number ("nightly-…") the
-/// family's newest. nullptr: no such family.
-const Engine* find_engine(std::string_view name, std::string_view version = {});
+/// family's newest. `vendor` of the accelerator: records of its port stand before others of the
+/// same version. nullptr: no such family.
+const Engine* find_engine(std::string_view name, std::string_view version = {},
+                          std::string_view vendor = {});
 
 const Engine& default_engine();  // vLLM
 

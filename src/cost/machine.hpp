@@ -70,6 +70,9 @@ struct Machine {
   double prefill_attention = 0.6;     // e_c of context attention at head dimension 128 (§6.5)
   double decode_attention = 0.85;     // e_m of decode attention (§6.6)
   Seconds decode_attention_floor{0};
+  /// Time of the engine's kernels over that of the ones which shares and curves describe; set when a
+  /// step is compiled for an engine.
+  double slowdown = 1;
   BytesPerSecond network{0};   // attainable, one direction, per accelerator; between nodes
   std::string network_source;  // says so when the network is unknown and a default was taken
   Tier tier = Tier::kDatasheet;

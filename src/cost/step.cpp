@@ -174,6 +174,7 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
   step.machine_ = machine;
   step.machine_.tier = lowered(machine.tier, architecture.coverage);
   if (step.machine_.tier != machine.tier) step.machine_.band = error_band(step.machine_.tier);
+  step.machine_.slowdown = engine.kernel_factor;
   step.deployment_ = deployment;
   step.engine_ = engine;
   step.operators_ = model::operators(architecture, {.tp = deployment.tp, .ep = deployment.ep});
@@ -213,9 +214,11 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
             op.count,
             cache_write_time(machine, op, deployment.kv_bytes_per_element, Table::knot(k)));
       }
+      if (engine.repeats_kv_heads && op.kind == OpKind::kAttention)
+        step.operators_[i].kv_heads = op.heads;
       continue;
     }
-    const TokenPrice price(machine, op, step.formats_[i], step.weight_bytes_[i], deployment);
+    const TokenPrice price(step.machine_, op, step.formats_[i], step.weight_bytes_[i], deployment);
     const bool shared = op.token_groups > 1 || op.kind == OpKind::kAllToAll;
     step.shared_experts_ = step.shared_experts_ || shared;
     Table& table = shared ? step.experts_ : op.sampled ? step.head_ : step.layers_;

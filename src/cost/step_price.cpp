@@ -12,6 +12,11 @@ constexpr double kActivationBytes = 2.0;
 // kernel table has it.
 constexpr double kRankSkew = 2e-6;
 
+KernelTime slowed(KernelTime t, double factor) {
+  for (double* part : {&t.seconds, &t.floor, &t.active}) *part *= factor;
+  return t;
+}
+
 CollectiveKind collective_of(OpKind kind) {
   switch (kind) {
     case OpKind::kAllGather:
@@ -77,6 +82,7 @@ Priced TokenPrice::operator()(double tokens) const {
     case OpKind::kScan:
       return priced;
   }
+  priced.kernel = slowed(priced.kernel, machine_.slowdown);
   const KernelTime& t = priced.kernel;
   priced.by_bound[t.compute > t.memory ? 0 : 1] = t.seconds - t.floor;
   priced.by_bound[3] = t.floor;
@@ -86,14 +92,17 @@ Priced TokenPrice::operator()(double tokens) const {
 KernelTime decode_time(const Machine& machine, const model::Operator& op, double kv_bytes,
                        const Batch& batch) {
   if (op.kind == OpKind::kScan) return scan_decode_time(machine, op, batch.decode_requests);
-  return decode_attention_time(machine, op, kv_bytes, batch.decode_requests, batch.decode_context);
+  return slowed(
+      decode_attention_time(machine, op, kv_bytes, batch.decode_requests, batch.decode_context),
+      machine.slowdown);
 }
 
 KernelTime prefill_time(const Machine& machine, const model::Operator& op, double kv_bytes,
                         const Batch& batch, double chunk) {
   if (op.kind == OpKind::kScan) return scan_prefill_time(machine, op, batch.prefill_tokens);
-  return prefill_attention_time(machine, op, kv_bytes, batch.prefill_requests, chunk,
-                                batch.prefill_cached);
+  return slowed(prefill_attention_time(machine, op, kv_bytes, batch.prefill_requests, chunk,
+                                       batch.prefill_cached),
+                machine.slowdown);
 }
 
 PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens,
@@ -128,7 +137,9 @@ double visible_host(const Engine& engine, double busy, double layers, const Batc
   }
   // A captured graph is launched at once; kernels launched one by one run ahead of the accelerator
   // and show only where they take longer than it does.
-  const bool captured = batch.prefill_tokens <= 0 && batch.decode_requests <= engine.graphs.largest;
+  const bool captured = batch.prefill_tokens > 0 ? batch.prefill_tokens + batch.decode_tokens() <=
+                                                       engine.captured_prompt_tokens
+                                                 : batch.decode_requests <= engine.graphs.largest;
   return always + (captured ? 0.0 : std::max(0.0, engine.per_layer.raw() * layers - busy));
 }
 
