@@ -190,18 +190,21 @@ struct ServingPredictor::Deployed {
   [[nodiscard]] double ranks() const {
     return deployment.ep > deployment.tp ? static_cast<double>(deployment.ep) / deployment.tp : 1.0;
   }
+  [[nodiscard]] cost::MemoryLayout memory(double fraction, double batched_tokens,
+                                          double sequences) const {
+    return cost::memory_layout(*architecture, machine, deployment,
+                               {.utilisation = fraction,
+                                .max_batched_tokens = batched_tokens,
+                                .max_sequences = sequences / ranks(),
+                                .engine = &engine.memory});
+  }
   /// Requests of `tokens` tokens that the caches of the replica hold, fractional; negative where
   /// the weights alone do not fit.
-  [[nodiscard]] double cache_requests(double tokens, double fraction, double batched_tokens,
-                                      double sequences) const {
-    const bool of_free = engine.memory_base == cost::MemoryBase::kFreeAfterWeights;
-    const cost::MemoryLayout memory = cost::memory_layout(*architecture, machine, deployment,
-                                                          {.utilisation = of_free ? 1.0 : fraction,
-                                                           .max_batched_tokens = batched_tokens,
-                                                           .max_sequences = sequences / ranks()});
-    const double room = memory.left_for_sequences().raw() * (of_free ? fraction : 1.0);
-    const double each = cost::sequence_bytes(*architecture, deployment, tokens).raw();
+  [[nodiscard]] double cache_requests(const cost::MemoryLayout& held, double tokens) const {
+    const double room = held.left_for_sequences().raw();
     if (room <= 0) return -1.0;
+    const double each =
+        cost::sequence_bytes(*architecture, deployment, tokens, &engine.memory).raw();
     return each > 0 ? ranks() * room / each : 1e9;
   }
 };
@@ -212,8 +215,9 @@ ServingPredictor::ServingPredictor(const model::Library& library,
     : library_(library), accelerators_(accelerators), options_(options) {}
 ServingPredictor::~ServingPredictor() = default;
 
-std::string ServingPredictor::engine_label(const ServingRow& row) {
-  const cost::Engine* engine = find_row_engine(row);
+std::string ServingPredictor::engine_label(const ServingRow& row) const {
+  const auto gpu = find_accelerator(accelerators_, row.gpu);
+  const cost::Engine* engine = find_row_engine(row, gpu ? gpu->accelerator->vendor : "");
   if (engine != nullptr) return engine->engine;
   return row.engine.empty() ? "engine not stated" : row.engine;
 }
@@ -235,7 +239,8 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
   const model::Model* known = PORTOLAN_TRY(model(row.model));
   const bool moe = is_moe(known->architecture);
   const RowLayout layout = row_layout(row, moe);
-  const cost::Engine* record = find_row_engine(row);
+  const hardware::Resolved gpu = PORTOLAN_TRY(find_accelerator(accelerators_, row.gpu));
+  const cost::Engine* record = find_row_engine(row, gpu.accelerator->vendor);
   const std::string key =
       fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", row.model, row.gpu, layout.tp, layout.pp, layout.ep,
                   row.precision, row.note("kv"), record != nullptr ? record->engine : row.engine,
@@ -243,7 +248,6 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
   auto found = deployed_.find(key);
   if (found == deployed_.end()) {
     auto build = [&]() -> Result<std::unique_ptr<Deployed>> {
-      const hardware::Resolved gpu = PORTOLAN_TRY(find_accelerator(accelerators_, row.gpu));
       // An engine nobody has a record of: vLLM's first stands in, with the confidence of a
       // datasheet.
       const cost::Engine& engine = record != nullptr ? *record : *cost::find_engine("vllm", "0.1");
@@ -467,7 +471,7 @@ Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
   const double length = lengths.input + lengths.output;
   if (load == LoadKind::kOffline && trtllm) {
     fraction = 0.95;  // of free memory, "in majority of cases" (perf-overview.md)
-    const double holds = on->cache_requests(length, fraction, 2048, 64);
+    const double holds = on->cache_requests(on->memory(fraction, 2048, 64), length);
     if (holds > 0) {
       // Each data-parallel rank of attention is tuned for itself.
       const BenchLimits tuned =
@@ -487,19 +491,16 @@ Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
     answer.sequences = std::max(answer.sequences, std::ceil(*row.batch / replicas));
 
   const double mean_length = lengths.input + 0.5 * lengths.output;
-  answer.whole_requests =
-      on->cache_requests(length, fraction, answer.batched_tokens, answer.sequences);
+  const cost::MemoryLayout memory = on->memory(fraction, answer.batched_tokens, answer.sequences);
+  answer.whole_requests = on->cache_requests(memory, length);
   answer.mean_requests =
-      on->engine.reserves_outputs
-          ? answer.whole_requests
-          : on->cache_requests(mean_length, fraction, answer.batched_tokens, answer.sequences);
+      on->engine.reserves_outputs ? answer.whole_requests : on->cache_requests(memory, mean_length);
   if (answer.whole_requests < 0) {
     return fail(unanswered(
         fmt::format("the weights do not fit on {} x {}", row.gpu,
                     on->deployment.pp * std::max(on->deployment.tp, on->deployment.ep))));
   }
-  const double blocks =
-      on->cache_requests(kBlock, fraction, answer.batched_tokens, answer.sequences);
+  const auto blocks = cost::kv_blocks(*on->architecture, memory, on->deployment);
   if (row.kv_blocks) {
     answer.whole_requests = *row.kv_blocks / std::ceil(length / kBlock);
     answer.mean_requests = *row.kv_blocks / std::ceil(mean_length / kBlock);
@@ -577,7 +578,7 @@ Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
       outcome.output_tokens_per_second * (1.0 + lengths.input / lengths.output);
   figures["requests_per_second"] = outcome.requests_per_second;
   if (outcome.watts) figures["power"] = *outcome.watts;
-  if (blocks > 0) figures["kv_blocks"] = std::floor(blocks);
+  if (blocks > 0) figures["kv_blocks"] = static_cast<double>(blocks);
   return prediction;
 }
 

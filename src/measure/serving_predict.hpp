@@ -34,9 +34,9 @@ Result<model::Model> find_model(const model::Library& library, std::string_view 
 Result<hardware::Resolved> find_accelerator(const hardware::Accelerators& accelerators,
                                             std::string_view name);
 
-/// The engine record of a row: by its version, or where none is stated by the row's date. nullptr
-/// with a family nobody has a record of.
-const cost::Engine* find_row_engine(const ServingRow& row);
+/// The engine record of a row on an accelerator of a vendor: by its version, or where none is
+/// stated by the row's date. nullptr: a family nobody has a record of.
+const cost::Engine* find_row_engine(const ServingRow& row, std::string_view vendor);
 
 /// Tensor, pipeline and expert parallelism of a row, and how many replicas share its load. Columns
 /// first, then `parallelism=` of the notes, then all accelerators as one tensor-parallel group.
@@ -64,7 +64,7 @@ class ServingPredictor {
   /// "dense", "moe", or "unknown" where the model is.
   std::string kind(const ServingRow& row);
   /// "vllm-0.15", or the row's own words where no record is known.
-  static std::string engine_label(const ServingRow& row);
+  std::string engine_label(const ServingRow& row) const;
 
  private:
   struct Deployed;

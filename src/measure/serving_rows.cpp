@@ -34,7 +34,7 @@ Stages stages_of(std::span<const ServingRow> rows) {
 
 std::string group_of(ServingPredictor& predictor, const ServingRow& row) {
   std::string group =
-      fmt::format("{} {} {}", row.gpu, ServingPredictor::engine_label(row), predictor.kind(row));
+      fmt::format("{} {} {}", row.gpu, predictor.engine_label(row), predictor.kind(row));
   if (row.overloaded()) group += " overloaded";
   if (row.columns_disagree()) group += " columns_disagree";
   if (row.note("mode") == "disagg") group += " disagg";
