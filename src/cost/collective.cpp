@@ -1,9 +1,11 @@
-// Collectives by link kind (cost-model.md §7): the measured bus bandwidth of switched links, what
-// PCIe hosts really give, meshes, tori, and the network between nodes.
+// Collectives (cost-model.md §7): measured curves inside a node where there are any, else the bus
+// bandwidth of switched links, what PCIe hosts really give, meshes and tori; the network between
+// nodes.
 #include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "cost/call_collective.hpp"
 #include "cost/efficiency.hpp"
 #include "cost/machine.hpp"
 
@@ -120,8 +122,11 @@ double volume(CollectiveKind kind, double ranks) {
   return 1.0;
 }
 
-double inside(const Machine& machine, CollectiveKind kind, double bytes, double ranks) {
+double inside(const Machine& machine, CollectiveKind kind, double bytes, double ranks,
+              LaunchMode mode) {
   if (ranks <= 1.0) return 0.0;
+  if (const auto measured = measured_collective(machine, kind, bytes, ranks, mode))
+    return measured->seconds;
   const Intra link = intra(machine, kind, ranks);
   const double steps =
       kind == CollectiveKind::kPointToPoint
@@ -154,35 +159,49 @@ std::int64_t reach_of(const Machine& machine, std::int64_t ranks_per_node) {
 
 BytesPerSecond link_bandwidth(const Machine& machine, std::int64_t ranks) {
   if (ranks <= 1) return BytesPerSecond(0.0);
-  return BytesPerSecond(
-      intra(machine, CollectiveKind::kAllReduce, static_cast<double>(ranks)).busbw);
+  constexpr double kLarge = 1 << 30;
+  const auto g = static_cast<double>(ranks);
+  if (const auto measured =
+          measured_collective(machine, CollectiveKind::kAllReduce, kLarge, g, LaunchMode::kGraph))
+    return BytesPerSecond(kLarge * volume(CollectiveKind::kAllReduce, g) / measured->seconds);
+  return BytesPerSecond(intra(machine, CollectiveKind::kAllReduce, g).busbw);
 }
 
 Seconds collective_time(const Machine& machine, CollectiveKind kind, Bytes message,
-                        std::int64_t ranks, std::int64_t ranks_per_node) {
+                        std::int64_t ranks, std::int64_t ranks_per_node, LaunchMode mode) {
   const double bytes = message.raw();
   if (ranks <= 1 || bytes <= 0) return Seconds(0.0);
   const std::int64_t reach = reach_of(machine, ranks_per_node);
   const auto g = static_cast<double>(ranks), q = static_cast<double>(std::min(ranks, reach));
-  if (ranks <= reach) return Seconds(inside(machine, kind, bytes, g));
+  if (ranks <= reach) return Seconds(inside(machine, kind, bytes, g, mode));
   const double nodes = std::ceil(g / q);
   switch (kind) {
     case CollectiveKind::kAllReduce:
       // Reduce-scatter in the node, a ring of S/q per rail between nodes, all-gather in the node.
-      return Seconds(inside(machine, CollectiveKind::kReduceScatter, bytes, q) +
+      return Seconds(inside(machine, CollectiveKind::kReduceScatter, bytes, q, mode) +
                      between(machine, kind, bytes / q, nodes) +
-                     inside(machine, CollectiveKind::kAllGather, bytes, q));
+                     inside(machine, CollectiveKind::kAllGather, bytes, q, mode));
     case CollectiveKind::kAllGather:
     case CollectiveKind::kReduceScatter:
-      return Seconds(inside(machine, kind, bytes, q) + between(machine, kind, bytes / q, nodes));
+      return Seconds(inside(machine, kind, bytes, q, mode) +
+                     between(machine, kind, bytes / q, nodes));
     case CollectiveKind::kAllToAll:
       // Two levels: S (g - q)/g leaves the node, the rest stays.
-      return Seconds(inside(machine, kind, bytes * q / g, q) +
+      return Seconds(inside(machine, kind, bytes * q / g, q, mode) +
                      between(machine, CollectiveKind::kPointToPoint, bytes * (g - q) / g, nodes));
     case CollectiveKind::kPointToPoint:
       return Seconds(between(machine, kind, bytes, nodes));
   }
   return Seconds(0.0);
+}
+
+Tier collective_tier(const Machine& machine, CollectiveKind kind, std::int64_t ranks,
+                     std::int64_t ranks_per_node) {
+  if (ranks > reach_of(machine, ranks_per_node)) return Tier::kDatasheet;
+  constexpr double kMessage = 1 << 20;
+  const auto measured =
+      measured_collective(machine, kind, kMessage, static_cast<double>(ranks), LaunchMode::kGraph);
+  return measured ? measured->tier : Tier::kCeiling;
 }
 
 }  // namespace portolan::cost

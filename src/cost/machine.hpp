@@ -70,8 +70,8 @@ struct Machine {
   double prefill_attention = 0.6;     // e_c of context attention at head dimension 128 (§6.5)
   double decode_attention = 0.85;     // e_m of decode attention (§6.6)
   Seconds decode_attention_floor{0};
-  /// Time of the engine's kernels over that of the ones which shares and curves describe; set when a
-  /// step is compiled for an engine.
+  /// Time of the engine's kernels over that of the ones which shares and curves describe; set when
+  /// a step is compiled for an engine.
   double slowdown = 1;
   BytesPerSecond network{0};   // attainable, one direction, per accelerator; between nodes
   std::string network_source;  // says so when the network is unknown and a default was taken
@@ -97,11 +97,19 @@ enum class CollectiveKind : std::uint8_t {
   kAllToAll,
   kPointToPoint
 };
+/// How an engine launches kernels: captured in a graph, or one by one.
+enum class LaunchMode : std::uint8_t { kGraph, kEager };
 /// Time of one collective of `message` bytes over `ranks` accelerators, `ranks_per_node` of them in
 /// each node; nccl-tests size convention (the whole gathered buffer). One rank or zero bytes cost
-/// nothing. Within the node by link kind (cost-model.md §7), between nodes over the NIC.
+/// nothing. Within the node by measured curves where the machine has them for its kind of link,
+/// else by link kind (cost-model.md §7); between nodes over the NIC, always by formula.
 Seconds collective_time(const Machine& machine, CollectiveKind kind, Bytes message,
-                        std::int64_t ranks, std::int64_t ranks_per_node);
+                        std::int64_t ranks, std::int64_t ranks_per_node,
+                        LaunchMode mode = LaunchMode::kGraph);
+/// How close the evidence behind that time is: the tier of the curve, ceiling where shares of
+/// measured links stand in, datasheet as soon as nodes talk to each other.
+Tier collective_tier(const Machine& machine, CollectiveKind kind, std::int64_t ranks,
+                     std::int64_t ranks_per_node);
 /// Bus bandwidth inside the node for `ranks` accelerators (0 when there is one).
 BytesPerSecond link_bandwidth(const Machine& machine, std::int64_t ranks);
 

@@ -336,7 +336,8 @@ void Profile::add(const Profile& other) {
 
 KernelSet::KernelSet(const Profile& profile, const hardware::Accelerators* all,
                      const hardware::Accelerator& accelerator, std::string_view backend,
-                     std::string_view version) {
+                     std::string_view version)
+    : backend_(backend) {
   // Rank of a donor: own part first, then architecture, memory kind, balance of compute and
   // bandwidth.
   const auto balance = [](const hardware::Accelerator& a) {

@@ -59,6 +59,8 @@ class KernelSet {
   /// `variant` must match; kv_dtype falls back to any other of the same variant.
   [[nodiscard]] Chosen find(std::string_view op, std::string_view dtype,
                             std::string_view variant = {}, std::string_view kv_dtype = {}) const;
+  /// The engine whose kernels are preferred; "" = none was named.
+  [[nodiscard]] const std::string& backend() const { return backend_; }
 
  private:
   struct Entry {
@@ -66,6 +68,7 @@ class KernelSet {
     Tier tier = Tier::kDatasheet;
     double rank = 0;
   };
+  std::string backend_;
   std::vector<Entry> found_;  // sorted by op, dtype, variant, kv_dtype; one each
 };
 

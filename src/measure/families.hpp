@@ -16,6 +16,7 @@ std::vector<float> knots_between(std::span<const KernelPoint> points, std::size_
 
 extern const Family kGemmFamily;
 extern const Family kMoeFamily;
+extern const Family kNcclFamily, kOneCclFamily, kCustomAllReduceFamily, kExchangeFamily;
 extern const Family kContextAttentionFamily, kDecodeAttentionFamily, kEncoderAttentionFamily;
 
 }  // namespace portolan::measure

@@ -92,7 +92,8 @@ void keep_fastest(std::vector<KernelPoint>& points) {
       points.end());
 }
 
-constexpr std::array kFamilies = {&kGemmFamily, &kMoeFamily, &kContextAttentionFamily,
+constexpr std::array kFamilies = {&kGemmFamily, &kMoeFamily, &kNcclFamily, &kOneCclFamily, &kCustomAllReduceFamily,
+                                  &kExchangeFamily, &kContextAttentionFamily,
                                   &kDecodeAttentionFamily, &kEncoderAttentionFamily};
 
 }  // namespace
