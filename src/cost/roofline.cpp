@@ -85,20 +85,6 @@ KernelTime finish_attention(const Machine& machine, KernelTime t) {
   return t;
 }
 
-/// A call priced by its fitted curve.
-KernelTime curve_time(const Machine& machine, const Curve& curve, const Call& call,
-                      model::Compute compute) {
-  KernelTime t;
-  t.seconds = curve.seconds(call);
-  t.compute = call.compute / curve.roofline.compute;
-  t.memory = call.memory / curve.roofline.memory;
-  t.floor = std::min(curve.roofline.floor, t.seconds);
-  t.flop = call.compute * machine.chip.peak[static_cast<std::size_t>(compute)];
-  t.bytes = (call.memory + call.extra) * machine.chip.bandwidth;
-  t.active = std::max(call.compute, kMemoryPowerShare * (call.memory + call.extra));
-  return t;
-}
-
 /// Seconds per FLOP at the attainable rate.
 double attainable(const Machine& machine, model::Compute compute) {
   const ComputeRate& rate = machine.rate(compute);
@@ -114,6 +100,19 @@ double attended(const model::Operator& op, double context) {
 }
 
 }  // namespace
+
+KernelTime curve_time(const Machine& machine, const Curve& curve, const Call& call,
+                      model::Compute compute) {
+  KernelTime t;
+  t.seconds = curve.seconds(call);
+  t.compute = call.compute / curve.roofline.compute;
+  t.memory = call.memory / curve.roofline.memory;
+  t.floor = std::min(curve.roofline.floor, t.seconds);
+  t.flop = call.compute * machine.chip.peak[static_cast<std::size_t>(compute)];
+  t.bytes = (call.memory + call.extra) * machine.chip.bandwidth;
+  t.active = std::max(call.compute, kMemoryPowerShare * (call.memory + call.extra));
+  return t;
+}
 
 model::Compute compute_on(const Machine& machine, model::Format format) {
   const model::Compute own = model::compute_of(format);

@@ -37,6 +37,10 @@ model::Compute compute_on(const Machine& machine, model::Format format);
 Linear linear_on(const Machine& machine, double n, double k, model::Format format,
                  double weight_bytes = -1);
 
+/// A call priced by its fitted curve; `compute` is the arithmetic of its FLOP.
+KernelTime curve_time(const Machine& machine, const Curve& curve, const Call& call,
+                      model::Compute compute);
+
 /// Dense product with `m` rows; m may be fractional (a mean over steps): tiles and waves enter as
 /// their expectation.
 KernelTime gemm_time(const Machine& machine, const Linear& linear, double m);

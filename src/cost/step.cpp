@@ -125,6 +125,31 @@ Bound StepTime::bound() const {
   return static_cast<Bound>(std::max_element(by_bound.begin(), by_bound.end()) - by_bound.begin());
 }
 
+StepModel::StepModel() = default;
+StepModel::StepModel(const StepModel&) = default;
+StepModel::StepModel(StepModel&&) noexcept = default;
+StepModel& StepModel::operator=(const StepModel&) = default;
+StepModel& StepModel::operator=(StepModel&&) noexcept = default;
+StepModel::~StepModel() = default;
+
+/// "experts up" … "experts down" of one kind of layer, where a curve of the whole block exists.
+void StepModel::find_blocks() {
+  covered_.assign(operators_.size(), false);
+  for (std::size_t i = 0; i < operators_.size(); ++i) {
+    if (operators_[i].kind != OpKind::kGroupedGemm || covered_[i]) continue;
+    std::size_t down = i + 1;
+    while (down < operators_.size() && operators_[down].kind != OpKind::kGroupedGemm) ++down;
+    if (down == operators_.size()) return;
+    ExpertBlock block =
+        expert_block(machine_, operators_[i], operators_[down], formats_[i], weight_bytes_[i]);
+    if (block.kernel.curve == nullptr) continue;
+    covered_[i] = covered_[down] = true;
+    for (std::size_t j = i + 1; j < operators_.size() && j <= down + 1; ++j)
+      if (operators_[j].name == "experts activation") covered_[j] = true;
+    blocks_.emplace_back(i, std::move(block));
+  }
+}
+
 void StepModel::Row::add(double count, const KernelTime& t) {
   seconds[t.compute > t.memory ? 0 : 1] += count * (t.seconds - t.floor);
   seconds[3] += count * t.floor;
@@ -205,7 +230,20 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
   step.crossings_ = std::clamp<std::int64_t>(
       (deployment.accelerators() + per_node - 1) / per_node - 1, 0, pp - 1);
 
+  step.find_blocks();
+  for (const auto& [first, block] : step.blocks_) {
+    const model::Operator& op = step.operators_[first];
+    const bool shared = op.token_groups > 1;
+    step.shared_experts_ = step.shared_experts_ || shared;
+    for (std::size_t k = 0; k < Table::kKnots; ++k) {
+      const Priced priced = block.price(step.machine_, Table::knot(k));
+      Row& row = (shared ? step.experts_ : step.layers_).rows[k];
+      for (std::size_t b = 0; b < 4; ++b) row.seconds[b] += op.count * priced.by_bound[b];
+      row.seconds[4] += op.count * priced.kernel.active;
+    }
+  }
   for (std::size_t i = 0; i < step.operators_.size(); ++i) {
+    if (step.covered_[i]) continue;
     const model::Operator& op = step.operators_[i];
     if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) {
       for (std::size_t k = 0; k < Table::kKnots && architecture.causal && architecture.lm_head;
@@ -216,6 +254,8 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
       }
       if (engine.repeats_kv_heads && op.kind == OpKind::kAttention)
         step.operators_[i].kv_heads = op.heads;
+      step.cores_.push_back(
+          core_curves(step.machine_, step.operators_[i], deployment.kv_bytes_per_element));
       continue;
     }
     const TokenPrice price(step.machine_, op, step.formats_[i], step.weight_bytes_[i], deployment);
@@ -259,11 +299,12 @@ StepTime StepModel::time(const Batch& batch) const {
   add_layers(body, batch);
   const double chunk =
       batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
-  for (const std::size_t i : closed_) {
-    const model::Operator& op = operators_[i];
-    const KernelTime decode = decode_time(machine_, op, deployment_.kv_bytes_per_element, batch);
+  for (std::size_t c = 0; c < closed_.size(); ++c) {
+    const model::Operator& op = operators_[closed_[c]];
+    const KernelTime decode =
+        decode_time(machine_, op, cores_[c], deployment_.kv_bytes_per_element, batch);
     const KernelTime prefill =
-        prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
+        prefill_time(machine_, op, cores_[c], deployment_.kv_bytes_per_element, batch, chunk);
     body.add(op.count, decode);
     body.add(op.count, prefill);
   }
@@ -321,12 +362,11 @@ std::optional<Joules> StepModel::energy(const Batch& batch, const StepTime& time
     add_layers(row, batch);
     const double chunk =
         batch.prefill_requests > 0 ? batch.prefill_tokens / batch.prefill_requests : 0.0;
-    for (const std::size_t i : closed_) {
-      const model::Operator& op = operators_[i];
-      row.seconds[4] +=
-          op.count *
-          (decode_time(machine_, op, deployment_.kv_bytes_per_element, batch).active +
-           prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk).active);
+    for (std::size_t c = 0; c < closed_.size(); ++c) {
+      const model::Operator& op = operators_[closed_[c]];
+      const double kv = deployment_.kv_bytes_per_element;
+      row.seconds[4] += op.count * (decode_time(machine_, op, cores_[c], kv, batch).active +
+                                    prefill_time(machine_, op, cores_[c], kv, batch, chunk).active);
     }
     Row head;
     if (batch.sampled > 0) head_.add_to(head, batch.sampled);
@@ -358,13 +398,29 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     if (t.floor > 0.5 * t.seconds) return Bound::kOverhead;
     return t.compute > t.memory ? Bound::kCompute : Bound::kMemory;
   };
+  const auto expert_tokens = [&](bool shared) {
+    if (!shared) return rows(batch);
+    return batch.mean_rank_tokens > 0 ? std::min(tokens, batch.mean_rank_tokens) : tokens;
+  };
+  std::size_t closed = 0, blocks = 0;
   for (std::size_t i = 0; i < operators_.size(); ++i) {
     const model::Operator& op = operators_[i];
+    if (covered_[i]) {
+      if (blocks < blocks_.size() && blocks_[blocks].first == i) {
+        const ExpertBlock& block = blocks_[blocks++].second;
+        const Priced priced =
+            block.price(machine_, std::max(1.0, expert_tokens(op.token_groups > 1)));
+        add("experts", op.count, priced.kernel, bound_of(priced.kernel));
+      }
+      continue;
+    }
     if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) {
-      const KernelTime decode = decode_time(machine_, op, deployment_.kv_bytes_per_element, batch);
+      const CoreCurves& core = cores_[closed++];
+      const KernelTime decode =
+          decode_time(machine_, op, core, deployment_.kv_bytes_per_element, batch);
       add(op.name + " (decode)", op.count, decode, bound_of(decode));
       const KernelTime prefill =
-          prefill_time(machine_, op, deployment_.kv_bytes_per_element, batch, chunk);
+          prefill_time(machine_, op, core, deployment_.kv_bytes_per_element, batch, chunk);
       add(op.name + " (prefill)", op.count, prefill, bound_of(prefill));
       const KernelTime write =
           vocabulary_ > 0 ? cache_write_time(machine_, op, deployment_.kv_bytes_per_element,
@@ -376,9 +432,7 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     const TokenPrice price(machine_, op, formats_[i], weight_bytes_[i], deployment_);
     if (!op.sampled) {
       const bool shared = op.token_groups > 1 || op.kind == OpKind::kAllToAll;
-      const double fed =
-          shared ? (batch.mean_rank_tokens > 0 ? std::min(tokens, batch.mean_rank_tokens) : tokens)
-                 : rows(batch);
+      const double fed = expert_tokens(shared);
       const Priced priced = price(std::max(1.0, fed));
       add(op.name, op.count, priced.kernel,
           priced.communication ? Bound::kCommunication : bound_of(priced.kernel));

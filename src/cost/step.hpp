@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/derivation.hpp"
@@ -19,6 +20,8 @@
 
 namespace portolan::cost {
 
+struct CoreCurves;
+struct ExpertBlock;
 struct KernelTime;
 
 /// How one replica is laid out and stored.
@@ -65,6 +68,12 @@ class StepModel {
   static Result<StepModel> compile(const model::Architecture& architecture, const Machine& machine,
                                    const Deployment& deployment, const Engine& engine);
 
+  StepModel(const StepModel&);
+  StepModel(StepModel&&) noexcept;
+  StepModel& operator=(const StepModel&);
+  StepModel& operator=(StepModel&&) noexcept;
+  ~StepModel();
+
   [[nodiscard]] StepTime time(const Batch& batch) const;  // allocates nothing
   /// All accelerators of the replica, one step; nullopt when the board power of the accelerator is
   /// unknown.
@@ -105,7 +114,8 @@ class StepModel {
     std::array<Row, kKnots> rows{};
     void add_to(Row& sum, double tokens) const;
   };
-  StepModel() = default;
+  StepModel();
+  void find_blocks();
   /// Rows of the products of a step: tokens, padded to a captured graph where one is replayed.
   [[nodiscard]] double rows(const Batch& batch) const;
   void add_layers(Row& sum, const Batch& batch) const;
@@ -117,9 +127,14 @@ class StepModel {
   std::vector<double> weight_bytes_;    // per element, by operator
   std::vector<model::Format> formats_;  // by operator
   std::vector<std::size_t> closed_;     // operators that depend on more than the number of tokens
-  Table layers_, head_;                 // over tokens of the step, over sampled positions
-  Table experts_;                       // over tokens of the mean rank; empty without attention dp
-  bool shared_experts_ = false;         // ranks of attention data parallelism feed the same experts
+  std::vector<CoreCurves> cores_;       // of closed_, one each
+  /// Blocks of experts that one curve prices: by the operator they begin with; the operators they
+  /// stand for are `covered_`.
+  std::vector<std::pair<std::size_t, ExpertBlock>> blocks_;
+  std::vector<bool> covered_;    // by operator
+  Table layers_, head_;          // over tokens of the step, over sampled positions
+  Table experts_;                // over tokens of the mean rank; empty without attention dp
+  bool shared_experts_ = false;  // ranks of attention data parallelism feed the same experts
   double hidden_ = 0;
   double layer_count_ = 0;
   double vocabulary_ = 0;  // 0: nothing is sampled and nothing cached (encoders)

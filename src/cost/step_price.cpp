@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "cost/profile.hpp"
+
 namespace portolan::cost {
 namespace {
 
@@ -15,6 +17,17 @@ constexpr double kRankSkew = 2e-6;
 KernelTime slowed(KernelTime t, double factor) {
   for (double* part : {&t.seconds, &t.floor, &t.active}) *part *= factor;
   return t;
+}
+
+KernelTime added(KernelTime a, const KernelTime& b) {
+  a.seconds += b.seconds;
+  a.compute += b.compute;
+  a.memory += b.memory;
+  a.floor += b.floor;
+  a.flop += b.flop;
+  a.bytes += b.bytes;
+  a.active += b.active;
+  return a;
 }
 
 CollectiveKind collective_of(OpKind kind) {
@@ -89,20 +102,140 @@ Priced TokenPrice::operator()(double tokens) const {
   return priced;
 }
 
-KernelTime decode_time(const Machine& machine, const model::Operator& op, double kv_bytes,
-                       const Batch& batch) {
-  if (op.kind == OpKind::kScan) return scan_decode_time(machine, op, batch.decode_requests);
-  return slowed(
-      decode_attention_time(machine, op, kv_bytes, batch.decode_requests, batch.decode_context),
-      machine.slowdown);
+CoreCurves core_curves(const Machine& machine, const model::Operator& op, double kv_bytes) {
+  CoreCurves core;
+  // Index scores (d_v = 0) and recurrences have no table of their own kind.
+  if (!machine.kernels || op.kind == OpKind::kScan || op.d_v == 0) return core;
+  const auto d = [](std::int64_t x) { return static_cast<double>(x); };
+  if (op.kind == OpKind::kMla) {
+    core.latent = {.heads = d(op.heads),
+                   .kv_rank = d(op.kv_rank),
+                   .rope = d(op.rope_dim),
+                   .nope = d(op.d_qk - op.rope_dim),
+                   .d_v = d(op.d_v),
+                   .kv_bytes = kv_bytes};
+    core.prefill = choose(*machine.kernels, context_mla_names(core.latent)).curve;
+    core.decode = choose(*machine.kernels, decode_mla_names(core.latent)).curve;
+    return core;
+  }
+  double window = d(op.window);
+  if (op.sparse_top > 0 && (window <= 0.0 || d(op.sparse_top) < window)) window = d(op.sparse_top);
+  core.shape = {.heads = d(op.heads),
+                .kv_heads = d(op.kv_heads),
+                .d_qk = d(op.d_qk),
+                .d_v = d(op.d_v),
+                .window = window,
+                .causal = op.causal,
+                .kv_bytes = kv_bytes,
+                .compute = model::Compute::kBf16,
+                .stride = d(std::max<std::int64_t>(1, op.cache_stride))};
+  core.prefill = choose(*machine.kernels, op.causal ? context_attention_names(core.shape)
+                                                    : encoder_attention_names(core.shape))
+                     .curve;
+  core.decode = choose(*machine.kernels, decode_attention_names(core.shape)).curve;
+  return core;
 }
 
-KernelTime prefill_time(const Machine& machine, const model::Operator& op, double kv_bytes,
-                        const Batch& batch, double chunk) {
+KernelTime decode_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,
+                       double kv_bytes, const Batch& batch) {
+  const double requests = batch.decode_requests;
+  if (op.kind == OpKind::kScan) return scan_decode_time(machine, op, requests);
+  if (requests <= 0) return {};
+  KernelTime t;
+  if (core.decode != nullptr) {
+    // Below one request the mean over steps: the kernel runs in that share of them.
+    const double whole = std::max(1.0, requests);
+    Call call;
+    if (op.kind == OpKind::kMla) {
+      const double seen = op.sparse_top > 0
+                              ? std::min(batch.decode_context, static_cast<double>(op.sparse_top))
+                              : batch.decode_context;
+      call = decode_mla_call(machine.chip, core.latent, whole, seen);
+    } else {
+      call = decode_attention_call(machine.chip, core.shape, whole, batch.decode_context);
+    }
+    t = curve_time(machine, *core.decode, call, model::Compute::kBf16);
+    if (requests < 1.0) t = slowed(t, requests);
+  } else {
+    t = decode_attention_time(machine, op, kv_bytes, requests, batch.decode_context);
+  }
+  return slowed(t, machine.slowdown);
+}
+
+KernelTime prefill_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,
+                        double kv_bytes, const Batch& batch, double chunk) {
+  const double requests = batch.prefill_requests;
   if (op.kind == OpKind::kScan) return scan_prefill_time(machine, op, batch.prefill_tokens);
-  return slowed(prefill_attention_time(machine, op, kv_bytes, batch.prefill_requests, chunk,
-                                       batch.prefill_cached),
-                machine.slowdown);
+  if (requests <= 0 || chunk <= 0) return {};
+  KernelTime t;
+  // Sparse choices of MLA read what a window does; no table has them.
+  if (core.prefill != nullptr && !(op.kind == OpKind::kMla && op.sparse_top > 0)) {
+    const double whole = std::max(1.0, requests);
+    if (op.kind == OpKind::kMla) {
+      t = curve_time(
+          machine, *core.prefill,
+          context_mla_call(machine.chip, core.latent, whole, chunk, batch.prefill_cached),
+          model::Compute::kBf16);
+      if (batch.prefill_cached > 0) {
+        // Cached latents are expanded to full heads again for each chunk (cost-model section 2.5).
+        const KernelTime expand =
+            gemm_time(machine,
+                      linear_on(machine, core.latent.heads * (core.latent.nope + core.latent.d_v),
+                                core.latent.kv_rank, model::Format::kBf16),
+                      whole * batch.prefill_cached);
+        t = added(t, expand);
+      }
+    } else if (op.causal) {
+      t = curve_time(
+          machine, *core.prefill,
+          context_attention_call(machine.chip, core.shape, whole, chunk, batch.prefill_cached),
+          model::Compute::kBf16);
+    } else {
+      t = curve_time(machine, *core.prefill,
+                     encoder_attention_call(machine.chip, core.shape, whole, chunk),
+                     model::Compute::kBf16);
+    }
+    if (requests < 1.0) t = slowed(t, requests);
+  } else {
+    t = prefill_attention_time(machine, op, kv_bytes, requests, chunk, batch.prefill_cached);
+  }
+  return slowed(t, machine.slowdown);
+}
+
+ExpertBlock expert_block(const Machine& machine, const model::Operator& up,
+                         const model::Operator& down, model::Format format, double weight_bytes) {
+  ExpertBlock block;
+  if (!machine.kernels || up.experts < 1 || up.experts_total < 1) return block;
+  const bool gated = up.n >= 2 * down.k;
+  block.compute = compute_on(machine, format);
+  block.kernel = moe_kernel(*machine.kernels, format, block.compute, gated);
+  if (block.kernel.curve == nullptr) return block;
+  block.kernel.type.weight_bytes = weight_bytes;
+  const auto d = [](std::int64_t x) { return static_cast<double>(x); };
+  // The width here is already one tensor rank's; the shape divides nothing more.
+  block.shape = {.hidden = d(up.k),
+                 .inter = d(down.k),
+                 .top_k = d(up.top_k),
+                 .experts = d(up.experts_total),
+                 .tensor_ranks = 1,
+                 .expert_ranks = std::max(1.0, std::round(d(up.experts_total) / d(up.experts))),
+                 .gated = gated};
+  block.loads = &expert_loads(block.shape, {});
+  block.token_groups = up.token_groups;
+  return block;
+}
+
+Priced ExpertBlock::price(const Machine& machine, double tokens) const {
+  Priced priced;
+  const Call call = moe_call(machine.chip, kernel.type, shape, *loads, tokens * token_groups);
+  priced.kernel = curve_time(machine, *kernel.curve, call, compute);
+  priced.kernel.seconds = kernel.seconds(call);
+  priced.kernel.floor = std::min(priced.kernel.floor, priced.kernel.seconds);
+  priced.kernel = slowed(priced.kernel, machine.slowdown);
+  const KernelTime& t = priced.kernel;
+  priced.by_bound[t.compute > t.memory ? 0 : 1] = t.seconds - t.floor;
+  priced.by_bound[3] = t.floor;
+  return priced;
 }
 
 PipelineHops pipeline_hops(const Machine& machine, double hidden, double tokens,

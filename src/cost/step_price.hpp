@@ -6,6 +6,8 @@
 #include <array>
 #include <optional>
 
+#include "cost/call_attention.hpp"
+#include "cost/call_moe.hpp"
 #include "cost/roofline.hpp"
 #include "cost/step.hpp"
 
@@ -36,10 +38,31 @@ class TokenPrice {
   model::Format format_ = model::Format::kBf16;
 };
 
-KernelTime decode_time(const Machine& machine, const model::Operator& op, double kv_bytes,
-                       const Batch& batch);
-KernelTime prefill_time(const Machine& machine, const model::Operator& op, double kv_bytes,
-                        const Batch& batch, double chunk);
+/// The curves of an attention core, found once; null = the machine's shares price it.
+struct CoreCurves {
+  const Curve* prefill = nullptr;
+  const Curve* decode = nullptr;
+  AttentionShape shape;
+  LatentShape latent;
+};
+CoreCurves core_curves(const Machine& machine, const model::Operator& op, double kv_bytes);
+KernelTime decode_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,
+                       double kv_bytes, const Batch& batch);
+KernelTime prefill_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,
+                        double kv_bytes, const Batch& batch, double chunk);
+
+/// A block of routed experts priced as the one call that engines run and tables measure: the
+/// product up, the activation and the product down.
+struct ExpertBlock {
+  MoeKernel kernel;  // without a curve the three operators are priced one by one
+  MoeShape shape;
+  const ExpertLoads* loads = nullptr;
+  model::Compute compute = model::Compute::kBf16;
+  double token_groups = 1;
+  [[nodiscard]] Priced price(const Machine& machine, double tokens) const;
+};
+ExpertBlock expert_block(const Machine& machine, const model::Operator& up,
+                         const model::Operator& down, model::Format format, double weight_bytes);
 
 /// Sends of hidden state and residual between pipeline stages.
 struct PipelineHops {
