@@ -13,6 +13,7 @@ namespace portolan::cost {
 namespace {
 
 constexpr double kBlock = 128;          // queries and keys of a tile
+constexpr double kQueryRows = 64;       // rows of a tile that one key-value head's queries share
 constexpr double kActivationBytes = 2;  // queries and outputs are 16 bit
 
 /// log2 for grid coordinates.
@@ -179,8 +180,10 @@ Call decode_attention_call(const Chip& chip, const AttentionShape& shape, double
       requests * width *
       (kActivationBytes * shape.heads + shape.kv_bytes * seen * shape.kv_heads / shape.stride) /
       chip.bandwidth;
-  call.at = {log2_of(requests * shape.kv_heads), log2_of(context),
-             log2_of(shape.heads / shape.kv_heads), 0};
+  const double sharing = shape.heads / shape.kv_heads;
+  call.waste = std::max(1.0, kQueryRows / sharing);
+  call.depth = seen;
+  call.at = {log2_of(requests * shape.kv_heads), log2_of(context), log2_of(sharing), 0};
   return call;
 }
 

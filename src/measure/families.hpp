@@ -18,5 +18,8 @@ extern const Family kGemmFamily;
 extern const Family kMoeFamily;
 extern const Family kNcclFamily, kOneCclFamily, kCustomAllReduceFamily, kExchangeFamily;
 extern const Family kContextAttentionFamily, kDecodeAttentionFamily, kEncoderAttentionFamily;
+extern const Family kContextMlaFamily, kDecodeMlaFamily, kContextMlaModuleFamily,
+    kDecodeMlaModuleFamily;
+extern const Family kGatedDeltaFamily, kMamba2Family;
 
 }  // namespace portolan::measure

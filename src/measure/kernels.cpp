@@ -94,7 +94,9 @@ void keep_fastest(std::vector<KernelPoint>& points) {
 
 constexpr std::array kFamilies = {&kGemmFamily, &kMoeFamily, &kNcclFamily, &kOneCclFamily, &kCustomAllReduceFamily,
                                   &kExchangeFamily, &kContextAttentionFamily,
-                                  &kDecodeAttentionFamily, &kEncoderAttentionFamily};
+                                  &kDecodeAttentionFamily, &kEncoderAttentionFamily,
+                                  &kContextMlaFamily, &kDecodeMlaFamily, &kContextMlaModuleFamily,
+                                  &kDecodeMlaModuleFamily, &kGatedDeltaFamily, &kMamba2Family};
 
 }  // namespace
 
@@ -141,7 +143,7 @@ Result<KernelTable> KernelTable::make(io::CsvTable csv, std::string file) {
   KernelTable table;
   std::string missing;
   for (const std::string_view column :
-       {"system", "backend", "version", "op", "dtype", "latency_ms"})
+       {"system", "backend", "version", "op", "latency_ms"})
     if (csv.column(column) < 0) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
   if (!missing.empty())
     return fail(table_error(fmt::format("not a kernel table: column {} is missing", missing),
