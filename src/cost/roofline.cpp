@@ -12,8 +12,6 @@ namespace {
 
 double d(std::int64_t x) { return static_cast<double>(x); }
 
-// Section 12: a memory-bound kernel draws about 0.7 of what a compute-bound one does.
-constexpr double kMemoryPowerShare = 0.7;
 // Section 6.8: elementwise kernels on NVIDIA parts.
 constexpr double kElementwiseShare = 0.8;
 // Chunked scans are chains of small products and never fill the tensor cores: best of the public
@@ -72,16 +70,11 @@ double padded_rows(const Machine& machine, double m, double n) {
 KernelTime finish(const Machine& machine, KernelTime t, double peak, double knee) {
   const double ideal = std::max(peak > 0 ? t.flop / peak : 0.0, t.bytes / machine.bandwidth.raw());
   t.seconds = std::max(p_norm(t.compute, t.memory, knee), ideal) + t.floor;
-  t.active = std::max(peak > 0 ? t.flop / peak : 0.0,
-                      kMemoryPowerShare * t.bytes / machine.bandwidth.raw());
   return t;
 }
 
-KernelTime finish_attention(const Machine& machine, KernelTime t) {
-  const double peak = machine.rate(model::Compute::kBf16).peak.raw();
-  const double ideal_compute = t.flop / peak, ideal_memory = t.bytes / machine.bandwidth.raw();
+KernelTime finish_attention(KernelTime t) {
   t.seconds = smooth_max(t.compute, t.memory) + t.floor;
-  t.active = std::max(ideal_compute, kMemoryPowerShare * ideal_memory);
   return t;
 }
 
@@ -110,7 +103,6 @@ KernelTime curve_time(const Machine& machine, const Curve& curve, const Call& ca
   t.floor = std::min(curve.roofline.floor, t.seconds);
   t.flop = call.compute * machine.chip.peak[static_cast<std::size_t>(compute)];
   t.bytes = (call.memory + call.extra) * machine.chip.bandwidth;
-  t.active = std::max(call.compute, kMemoryPowerShare * (call.memory + call.extra));
   return t;
 }
 
@@ -250,7 +242,7 @@ KernelTime prefill_attention_time(const Machine& machine, const model::Operator&
   t.compute = work / (machine.rate(model::Compute::kBf16).peak.raw() * efficiency) + extra;
   t.memory = t.bytes / (machine.decode_attention * machine.bandwidth.raw());
   t.floor = machine.decode_attention_floor.raw() * std::min(1.0, requests);
-  return finish_attention(machine, t);
+  return finish_attention(t);
 }
 
 KernelTime decode_attention_time(const Machine& machine, const model::Operator& op, double kv_bytes,
@@ -276,7 +268,7 @@ KernelTime decode_attention_time(const Machine& machine, const model::Operator& 
   t.compute = t.flop / (machine.rate(model::Compute::kBf16).peak.raw() * machine.prefill_attention);
   t.memory = t.bytes / (share * machine.bandwidth.raw());
   t.floor = floor * machine.decode_attention_floor.raw() * std::min(1.0, requests);
-  return finish_attention(machine, t);
+  return finish_attention(t);
 }
 
 KernelTime scan_prefill_time(const Machine& machine, const model::Operator& op, double tokens) {
@@ -287,7 +279,7 @@ KernelTime scan_prefill_time(const Machine& machine, const model::Operator& op, 
   t.compute = t.flop / (machine.rate(model::Compute::kBf16).peak.raw() * kScanComputeShare);
   t.memory = t.bytes / (kElementwiseShare * machine.bandwidth.raw());
   t.floor = kScanFloors * machine.launch.raw();
-  return finish_attention(machine, t);
+  return finish_attention(t);
 }
 
 KernelTime scan_decode_time(const Machine& machine, const model::Operator& op, double requests) {
@@ -299,7 +291,7 @@ KernelTime scan_decode_time(const Machine& machine, const model::Operator& op, d
   t.compute = t.flop / (machine.rate(model::Compute::kBf16).peak.raw() * kScanComputeShare);
   t.memory = t.bytes / (kElementwiseShare * machine.bandwidth.raw());
   t.floor = kUpdateFloors * machine.launch.raw() * std::min(1.0, requests);
-  return finish_attention(machine, t);
+  return finish_attention(t);
 }
 
 }  // namespace portolan::cost

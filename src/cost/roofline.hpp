@@ -16,7 +16,6 @@ struct KernelTime {
   double seconds = 0;
   double compute = 0, memory = 0, floor = 0;  // seconds at attainable rates, and the launch floor
   double flop = 0, bytes = 0;
-  double active = 0;  // seconds of full board power: max(FLOP/F, 0.7 bytes/W) (cost-model.md §12)
 };
 
 /// A linear layer as it is stored and computed on this machine.

@@ -150,10 +150,10 @@ void StepModel::find_blocks() {
   }
 }
 
-void StepModel::Row::add(double count, const KernelTime& t) {
+void StepModel::Row::add(double count, const KernelTime& t, double power_share) {
   seconds[t.compute > t.memory ? 0 : 1] += count * (t.seconds - t.floor);
   seconds[3] += count * t.floor;
-  seconds[4] += count * t.active;
+  seconds[4] += count * power_share * t.seconds;
 }
 
 double StepModel::Table::knot(std::size_t index) {
@@ -200,6 +200,10 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
   step.machine_.tier = lowered(machine.tier, architecture.coverage);
   if (step.machine_.tier != machine.tier) step.machine_.band = error_band(step.machine_.tier);
   step.machine_.slowdown = engine.kernel_factor;
+  step.power_ = PowerModel(step.machine_);
+  const auto small_share = [&](const KernelTime& t) {
+    return step.power_.share(PowerClass::kGemm, model::Compute::kBf16, t);
+  };
   step.deployment_ = deployment;
   step.engine_ = engine;
   step.operators_ = model::operators(architecture, {.tp = deployment.tp, .ep = deployment.ep});
@@ -239,7 +243,8 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
       const Priced priced = block.price(step.machine_, Table::knot(k));
       Row& row = (shared ? step.experts_ : step.layers_).rows[k];
       for (std::size_t b = 0; b < 4; ++b) row.seconds[b] += op.count * priced.by_bound[b];
-      row.seconds[4] += op.count * priced.kernel.active;
+      row.seconds[4] += op.count * priced.kernel.seconds *
+                        step.power_.share(PowerClass::kMoe, block.compute, priced.kernel);
     }
   }
   for (std::size_t i = 0; i < step.operators_.size(); ++i) {
@@ -248,9 +253,9 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
     if (op.kind == OpKind::kAttention || op.kind == OpKind::kMla || op.kind == OpKind::kScan) {
       for (std::size_t k = 0; k < Table::kKnots && architecture.causal && architecture.lm_head;
            ++k) {
-        step.layers_.rows[k].add(
-            op.count,
-            cache_write_time(machine, op, deployment.kv_bytes_per_element, Table::knot(k)));
+        const KernelTime t =
+            cache_write_time(machine, op, deployment.kv_bytes_per_element, Table::knot(k));
+        step.layers_.rows[k].add(op.count, t, small_share(t));
       }
       if (engine.repeats_kv_heads && op.kind == OpKind::kAttention)
         step.operators_[i].kv_heads = op.heads;
@@ -266,13 +271,14 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
       const Priced priced = price(Table::knot(k));
       Row& row = table.rows[k];
       for (std::size_t b = 0; b < 4; ++b) row.seconds[b] += op.count * priced.by_bound[b];
-      row.seconds[4] += op.count * priced.kernel.active;
+      row.seconds[4] += op.count * priced.kernel.seconds * price.power(step.power_, priced);
     }
   }
   step.vocabulary_ =
       architecture.lm_head && architecture.causal ? static_cast<double>(architecture.vocab) : 0.0;
   for (std::size_t k = 0; k < Table::kKnots && step.vocabulary_ > 0; ++k) {
-    step.head_.rows[k].add(1.0, sampler_time(machine, step.vocabulary_, Table::knot(k)));
+    const KernelTime t = sampler_time(machine, step.vocabulary_, Table::knot(k));
+    step.head_.rows[k].add(1.0, t, small_share(t));
   }
   return step;
 }
@@ -365,20 +371,28 @@ std::optional<Joules> StepModel::energy(const Batch& batch, const StepTime& time
     for (std::size_t c = 0; c < closed_.size(); ++c) {
       const model::Operator& op = operators_[closed_[c]];
       const double kv = deployment_.kv_bytes_per_element;
-      row.seconds[4] += op.count * (decode_time(machine_, op, cores_[c], kv, batch).active +
-                                    prefill_time(machine_, op, cores_[c], kv, batch, chunk).active);
+      const bool latent = op.kind == OpKind::kMla;
+      const auto add = [&](const KernelTime& t, PowerClass power_class) {
+        row.add(op.count, t, power_.share(power_class, model::Compute::kBf16, t));
+      };
+      add(decode_time(machine_, op, cores_[c], kv, batch),
+          latent ? PowerClass::kDecodeMla : PowerClass::kDecodeAttention);
+      add(prefill_time(machine_, op, cores_[c], kv, batch, chunk),
+          latent ? PowerClass::kContextMla : PowerClass::kContextAttention);
     }
     Row head;
     if (batch.sampled > 0) head_.add_to(head, batch.sampled);
-    row.seconds[4] += head.seconds[4] * std::min(1.0, batch.sampled);
+    for (std::size_t b = 0; b < row.seconds.size(); ++b)
+      row.seconds[b] += head.seconds[b] * std::min(1.0, batch.sampled);
   }
-  return replica_energy(*limit, row.seconds[4], time, deployment_);
+  const double busy = row.seconds[0] + row.seconds[1] + row.seconds[3];  // not communication
+  return replica_energy(*limit, power_.idle(), busy, row.seconds[4], time, deployment_);
 }
 
 std::optional<Watts> StepModel::idle_power() const {
   const std::optional<Watts> limit = machine_.node.accelerator->tdp;
   if (!limit) return std::nullopt;
-  return *limit * (kIdleShare * deployment_.accelerators());
+  return *limit * (power_.idle() * deployment_.accelerators());
 }
 
 std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) const {

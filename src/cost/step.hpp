@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "cost/engine.hpp"
 #include "cost/machine.hpp"
+#include "cost/power.hpp"
 #include "model/architecture.hpp"
 #include "model/operators.hpp"
 
@@ -101,10 +102,10 @@ class StepModel {
   [[nodiscard]] std::optional<Watts> idle_power() const;
 
  private:
-  /// Seconds by Bound, then seconds of full board power.
+  /// Seconds by Bound, then the same seconds weighted with the share of the board limit.
   struct Row {
     std::array<double, 5> seconds{};
-    void add(double count, const KernelTime& t);
+    void add(double count, const KernelTime& t, double power_share = 0);
   };
   /// Knots 2^e (1 + i/2^s): found from the bits of a double, linear between.
   class Table {
@@ -121,6 +122,7 @@ class StepModel {
   void add_layers(Row& sum, const Batch& batch) const;
 
   Machine machine_;
+  PowerModel power_;
   Deployment deployment_;
   Engine engine_;
   std::vector<model::Operator> operators_;

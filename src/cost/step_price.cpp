@@ -15,7 +15,7 @@ constexpr double kActivationBytes = 2.0;
 constexpr double kRankSkew = 2e-6;
 
 KernelTime slowed(KernelTime t, double factor) {
-  for (double* part : {&t.seconds, &t.floor, &t.active}) *part *= factor;
+  for (double* part : {&t.seconds, &t.floor}) *part *= factor;
   return t;
 }
 
@@ -26,7 +26,6 @@ KernelTime added(KernelTime a, const KernelTime& b) {
   a.floor += b.floor;
   a.flop += b.flop;
   a.bytes += b.bytes;
-  a.active += b.active;
   return a;
 }
 
@@ -100,6 +99,13 @@ Priced TokenPrice::operator()(double tokens) const {
   priced.by_bound[t.compute > t.memory ? 0 : 1] = t.seconds - t.floor;
   priced.by_bound[3] = t.floor;
   return priced;
+}
+
+double TokenPrice::power(const PowerModel& power, const Priced& priced) const {
+  if (priced.communication) return 0;
+  const bool products = op_.kind == OpKind::kGemm || op_.kind == OpKind::kGroupedGemm;
+  return power.share(op_.kind == OpKind::kGroupedGemm ? PowerClass::kMoe : PowerClass::kGemm,
+                     products ? linear_.compute : model::Compute::kBf16, priced.kernel);
 }
 
 CoreCurves core_curves(const Machine& machine, const model::Operator& op, double kv_bytes) {
@@ -276,14 +282,14 @@ double visible_host(const Engine& engine, double busy, double layers, const Batc
   return always + (captured ? 0.0 : std::max(0.0, engine.per_layer.raw() * layers - busy));
 }
 
-Joules replica_energy(Watts limit, double active, const StepTime& time,
+Joules replica_energy(Watts limit, double idle, double busy, double loaded, const StepTime& time,
                       const Deployment& deployment) {
-  const double idle = kIdleShare * limit.raw();
   // A full pipeline starts a step every `stage`; each of its accelerators idles at the floor
-  // between kernels.
+  // between kernels and while it communicates.
   const double span = time.stage.raw() * deployment.accelerators();
-  const double full = std::min(active * deployment.tp, span);
-  return Joules(idle * span + (limit.raw() - idle) * full);
+  const double work = busy * deployment.tp;
+  const double shown = work > span ? span / work : 1.0;
+  return limit * Seconds(shown * loaded * deployment.tp + idle * (span - shown * work));
 }
 
 }  // namespace portolan::cost

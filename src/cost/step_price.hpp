@@ -13,10 +13,6 @@
 
 namespace portolan::cost {
 
-// Cost-model section 12: idle 0.15-0.2 of the board limit where not measured (floors seen: H200
-// 0.18, B200 0.24, GB200 0.18).
-inline constexpr double kIdleShare = 0.18;
-
 struct Priced {
   KernelTime kernel;
   std::array<double, 4> by_bound{};
@@ -29,6 +25,8 @@ class TokenPrice {
   TokenPrice(const Machine& machine, const model::Operator& op, model::Format format,
              double weight_bytes, const Deployment& deployment);
   [[nodiscard]] Priced operator()(double tokens) const;
+  /// Share of the board limit while `priced` runs; 0 for communication, which idles.
+  [[nodiscard]] double power(const PowerModel& power, const Priced& priced) const;
 
  private:
   const Machine& machine_;
@@ -81,9 +79,9 @@ KernelTime cache_write_time(const Machine& machine, const model::Operator& op, d
 /// runs ahead of the accelerator and shows only where it is the longer of the two.
 double visible_host(const Engine& engine, double busy, double layers, const Batch& batch);
 
-/// P = idle + (limit - idle) · active share (cost-model.md §12), over all accelerators of the
-/// replica.
-Joules replica_energy(Watts limit, double active, const StepTime& time,
+/// All accelerators of the replica: `busy` seconds of kernels on each of them, `loaded` the same
+/// weighted with their share of the board limit, and the share `idle` for the rest of the step.
+Joules replica_energy(Watts limit, double idle, double busy, double loaded, const StepTime& time,
                       const Deployment& deployment);
 
 }  // namespace portolan::cost
