@@ -46,7 +46,15 @@ double tile_waste(double multiprocessors, double m, double n) {
   return std::max(best, 1.0);
 }
 
+// Rows in groups of this many need no padded scales (block-scaled fp8).
+constexpr double kAligned = 4;
+
 }  // namespace
+
+float gemm_rows_axis(double m) {
+  const double octave = std::log2(std::max(m, 0.25));
+  return static_cast<float>(octave + kRowsJump * std::max(0.0, std::ceil(octave) - 4.0));
+}
 
 std::optional<GemmType> gemm_type(std::string_view dtype) {
   for (const Named& named : kTypes)
@@ -73,14 +81,18 @@ std::string_view gemm_dtype(model::Format format, model::Compute compute) {
 Call gemm_call(const Chip& chip, const GemmType& type, double m, double n, double k) {
   constexpr double kOutputBytes = 2;  // activations between operators are 16 bit
   Call call;
-  call.compute = 2.0 * m * n * k / chip.peak[static_cast<std::size_t>(type.compute)];
+  // Formats without arithmetic of their own are unpacked to 16 bit.
+  double peak = chip.peak[static_cast<std::size_t>(type.compute)];
+  if (peak <= 0) peak = chip.peak[static_cast<std::size_t>(model::Compute::kBf16)];
+  call.compute = 2.0 * m * n * k / peak;
   call.memory = (type.input_bytes * m * k + type.weight_bytes * n * k + kOutputBytes * m * n) /
                 chip.bandwidth;
   call.waste = tile_waste(chip.multiprocessors, m, n);
   call.depth = k;
   call.extra = type.pass_bytes * m * k / chip.bandwidth;
-  call.at = {static_cast<float>(std::log2(std::max(m, 0.25))), static_cast<float>(std::log2(n)),
-             static_cast<float>(std::log2(k)), 0};
+  const bool ragged = m != std::floor(m / kAligned) * kAligned;
+  call.at = {gemm_rows_axis(m), static_cast<float>(std::log2(n)), static_cast<float>(std::log2(k)),
+             ragged ? 1.0F : 0.0F};
   return call;
 }
 

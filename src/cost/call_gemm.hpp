@@ -21,6 +21,11 @@ std::optional<GemmType> gemm_type(std::string_view dtype);
 /// measured.
 std::string_view gemm_dtype(model::Format format, model::Compute compute);
 
+/// Rows of a product on the axis of a grid: log2(m), plus this much at every power of two from 16
+/// on, because kernels change tiles there: 129 rows cost up to twice what 128 do.
+inline constexpr double kRowsJump = 0.5;
+float gemm_rows_axis(double m);
+
 /// y[m,n] = x[m,k] w[k,n], output 16 bit. `m` may be fractional (a mean over steps): tiles and
 /// waves then enter as their expectation.
 Call gemm_call(const Chip& chip, const GemmType& type, double m, double n, double k);

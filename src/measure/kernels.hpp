@@ -63,6 +63,10 @@ struct Family {
 /// nullptr for an unknown op.
 const Family* find_family(std::string_view op);
 
+/// The accelerator a kernel table names in its column `system`. Errors: not_found.
+Result<const hardware::Accelerator*> system_of(const hardware::Accelerators& accelerators,
+                                               std::string_view system);
+
 /// What is known about where a table comes from.
 struct TableSource {
   std::string source;
