@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "cost/engine_past.hpp"
 
 namespace portolan::cost {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 constexpr double kMicro = 1e-6, kMilli = 1e-3;
 
 std::vector<Engine> table() {
-  std::vector<Engine> list;
+  std::vector<Engine> list = past_engines(EngineFamily::kVllm);
   const std::string blis =
       "inference-sim (BLIS) fit of vLLM 0.15.1 on H100; its front end of 15.56 ms stands for "
       "front end and the step in "
@@ -37,16 +38,6 @@ std::vector<Engine> table() {
   vllm.date = "2026-06-01";
   vllm.defaults_source =
       "vLLM engine arguments: sizes of captured graphs and limits as recorded from a 0.19.0 run";
-
-  // Before the V1 engine: no overlap of scheduling and computing, prompts in steps of their own.
-  Engine v0 = vllm;
-  v0.engine = "vllm-0.5";
-  v0.async_scheduling = false;
-  v0.prefill = PrefillPolicy::kFirst;
-  v0.graphs = {.first_step = 8, .knee = 256, .second_step = 8, .largest = 256};
-  v0.max_num_batched_tokens = 2048;
-  v0.defaults_source = "vLLM 0.5 engine arguments: prompts before decodes, captured up to 256";
-  list.push_back(v0);
 
   Engine v1 = vllm;
   vllm.captured_prompt_tokens = 512;
@@ -79,9 +70,10 @@ std::vector<Engine> table() {
   sglang.defaults_source = "SGLang 0.5 server arguments: overlap schedule, prefill first";
   list.push_back(sglang);
 
+  for (Engine& past : past_engines(EngineFamily::kTrtllm)) list.push_back(std::move(past));
   Engine trtllm = vllm;
   trtllm.family = EngineFamily::kTrtllm;
-  trtllm.engine = "trtllm-0.17";
+  trtllm.engine = "trtllm-1.0";
   trtllm.captured_prompt_tokens = 0;
   trtllm.per_layer = Seconds(700 * kMicro);
   trtllm.prefill = PrefillPolicy::kInflight;
@@ -89,10 +81,6 @@ std::vector<Engine> table() {
   trtllm.reserves_outputs = true;
   trtllm.max_num_seqs = 2048;
   trtllm.max_num_batched_tokens = 8192;
-  trtllm.defaults_source =
-      "TensorRT-LLM 0.17 executor: guaranteed-no-evict, KV fraction 0.90 of free memory";
-  list.push_back(trtllm);
-  trtllm.engine = "trtllm-1.0";
   trtllm.graphs = {.first_step = 8, .knee = 128, .second_step = 128, .largest = 2048};
   trtllm.defaults_source =
       "TensorRT-LLM 1.0 LLM API: overlap scheduler, padded graphs, guaranteed-no-evict, KV "

@@ -125,7 +125,7 @@ struct Outcome {
   Law ttft, gap, e2e;
   double requests_per_second = 0, output_tokens_per_second = 0;
   std::optional<double> watts;
-  double weight = 1;  // requests, to mix stages
+  PredictedRun run;
 };
 
 void put(std::map<std::string, double>& figures, const std::string& name, const Law& law) {
@@ -186,6 +186,7 @@ struct ServingPredictor::Deployed {
   cost::StepModel step;
   cost::Tier tier;
   cost::ErrorBand band;
+  bool stand_in = false;  // for an engine nobody has a record of
 
   [[nodiscard]] double ranks() const {
     return deployment.ep > deployment.tp ? static_cast<double>(deployment.ep) / deployment.tp : 1.0;
@@ -300,7 +301,8 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
                                                  .layout = layout,
                                                  .step = std::move(step),
                                                  .tier = tier,
-                                                 .band = band});
+                                                 .band = band,
+                                                 .stand_in = record == nullptr});
     };
     found = deployed_.emplace(key, build()).first;
   }
@@ -373,7 +375,7 @@ class RowAnswer {
     outcome.output_tokens_per_second = replicas_ * run.output_tokens_per_second;
     outcome.requests_per_second = outcome.output_tokens_per_second / job.output_tokens;
     if (run.energy) outcome.watts = replicas_ * run.energy->raw() / run.makespan.raw();
-    outcome.weight = job.requests;
+    outcome.run = {run.makespan.raw(), run.steps, run.request_steps};
     return outcome;
   }
 
@@ -420,7 +422,6 @@ class RowAnswer {
     outcome.requests_per_second = total ? *total / (*total / qps + tail) : qps;
     outcome.output_tokens_per_second = outcome.requests_per_second * lengths_.output;
     if (state.power) outcome.watts = replicas_ * state.power->raw();
-    outcome.weight = qps;
     return outcome;
   }
 
@@ -518,6 +519,12 @@ Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
   switch (load) {
     case LoadKind::kStatic: {
       if (!row.batch || *row.batch < 1) return fail(unanswered("no batch size in the row"));
+      if (const auto longest = static_cast<double>(on->architecture->max_position);
+          !trtllm && on->engine.engine != "vllm-0.2" && longest > 0 && lengths.input >= longest) {
+        return fail(unanswered(fmt::format(
+            "the prompt fills the model's longest context, {:.0f} tokens: nothing is generated",
+            longest)));
+      }
       const double batch = std::ceil(*row.batch / replicas);
       outcome = answer.static_batch(batch, lengths.output);
       const Outcome first = answer.static_batch(batch, 1.0);
@@ -569,6 +576,9 @@ Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
     case LoadKind::kUnknown:
       return fail(unanswered("the row says neither a rate, nor clients, nor a batch"));
   }
+  if (load == LoadKind::kStatic || load == LoadKind::kOffline) prediction.run = outcome.run;
+  prediction.engine = &on->engine;
+  prediction.stand_in = on->stand_in;
   put(figures, "ttft", outcome.ttft);
   put(figures, "tpot", outcome.gap);
   put(figures, "itl", outcome.gap);

@@ -19,11 +19,19 @@
 
 namespace portolan::measure {
 
+/// A run that was predicted step by step, on the engine's clock.
+struct PredictedRun {
+  double seconds = 0, steps = 0, request_steps = 0;  // of one replica
+};
+
 /// Metrics by contract name in the unit of the columns, with the evidence behind them.
 struct ServingPrediction {
   std::map<std::string, double> figures;
   cost::Tier tier = cost::Tier::kDatasheet;
   cost::ErrorBand band;
+  std::optional<PredictedRun> run;       // static batches and offline runs
+  const cost::Engine* engine = nullptr;  // lives as long as the predictor
+  bool stand_in = false;                 // nobody has a record of the row's own engine
 };
 
 /// A model name of a table as the library may know it: organisations, brackets, blanks,

@@ -96,6 +96,19 @@ bool ServingRow::overloaded() const { return contains(notes_text, "OVERLOADED");
 
 bool ServingRow::columns_disagree() const { return contains(notes_text, "columns disagree"); }
 
+bool ServingRow::ended_early() const {
+  if (load() != LoadKind::kStatic || !output_tokens) return false;
+  std::optional<double> first, gap, whole;
+  for (const MeasuredFigure& figure : figures) {
+    if (figure.metric == "ttft_mean") first = figure.value;
+    if (figure.metric == "tpot_mean" || figure.metric == "itl_mean") gap = figure.value;
+    if (figure.metric == "e2e_mean") whole = figure.value;
+  }
+  constexpr double kTolerance = 0.1;
+  return first && gap && whole &&
+         *whole < (1.0 - kTolerance) * (*first + *gap * (*output_tokens - 1.0));
+}
+
 std::string ServingRow::note(std::string_view key) const {
   const auto found = notes.find(std::string(key));
   return found == notes.end() ? std::string() : found->second;

@@ -46,6 +46,9 @@ struct ServingRow {
   [[nodiscard]] bool overloaded() const;  // marked so in the notes
   /// Two columns that say the same thing in different units do not agree: marked in the notes.
   [[nodiscard]] bool columns_disagree() const;
+  /// A static batch whose end comes before its outputs can have been generated at the pace it
+  /// states: models that stop by themselves.
+  [[nodiscard]] bool ended_early() const;
   [[nodiscard]] std::optional<double> note_number(std::string_view key) const;
   [[nodiscard]] std::string note(std::string_view key) const;
   /// The output length the server really produced, where the notes give it, else the column's.

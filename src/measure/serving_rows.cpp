@@ -77,6 +77,7 @@ Result<std::vector<ScoredPoint>> score_serving(const io::CsvTable& table, const 
       ScoredPoint point;
       point.set = row.set.empty() ? file : row.set;
       point.group = group;
+      if (figure.metric.starts_with("e2e") && row.ended_early()) point.group += " ended_early";
       point.metric = figure.metric;
       point.label = label;
       point.measured = figure.value;

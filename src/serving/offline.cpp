@@ -148,6 +148,7 @@ class Lane {
     }
     batch_seconds_ += running_ * seconds;
     steps_ += steps;
+    request_steps_ += steps * (batch.decode_requests + batch.prefill_requests);
     now_ += seconds;
   }
 
@@ -283,6 +284,7 @@ class Lane {
     run.e2e = spread_of(e2e_);
     run.output_tokens_per_second = now_ > 0 ? job_.requests * outputs_ / now_ : 0.0;
     run.steps = steps_;
+    run.request_steps = request_steps_;
     run.batch = now_ > 0 ? shares_ * batch_seconds_ / now_ : 0.0;
     run.preemptions = shares_ * preemptions_;
     run.bound = static_cast<cost::Bound>(std::max_element(by_bound_.begin(), by_bound_.end()) -
@@ -301,7 +303,7 @@ class Lane {
   std::deque<Cohort> resumed_;   // preempted: `context` tokens have to be computed again
   double now_ = 0, running_ = 0, admitted_ = 0, finished_ = 0, starting_ = 0;
   double partial_ = 0, partial_began_ = 0;  // tokens of the first waiting prompt already computed
-  double steps_ = 0, batch_seconds_ = 0, preemptions_ = 0, energy_ = 0;
+  double steps_ = 0, request_steps_ = 0, batch_seconds_ = 0, preemptions_ = 0, energy_ = 0;
   bool energy_known_ = true;
   std::array<double, 4> by_bound_{};
   std::vector<Sample> ttft_, tpot_, e2e_;

@@ -39,6 +39,8 @@ struct OfflineRun {
   Spread ttft, tpot, e2e;  // seconds, on the engine's clock; tpot is zero for a single output
   double output_tokens_per_second = 0;
   double steps = 0;
+  double request_steps =
+      0;                   // requests of each step, summed: what host time per request is paid for
   double batch = 0;        // requests in service, mean over time
   double preemptions = 0;  // requests that lost their cache and were computed again
   cost::Bound bound = cost::Bound::kMemory;  // where most of the time went

@@ -1,5 +1,6 @@
 // Developer check: scores tables of measured serving points and prints the errors by group.
 //   serving_measured [--rows FILE] [--by model] TABLE.csv[.gz] …
+//   serving_measured --fit host|kernels TABLE.csv[.gz] …   host time of each engine record
 // Not a test: the measured tables are not part of the repository.
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@
 #include "io/compression.hpp"
 #include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
+#include "measure/serving_fit.hpp"
 #include "measure/serving_rows.hpp"
 #include "model/embedded.hpp"
 #include "model/library.hpp"
@@ -24,10 +26,45 @@ std::string percent(const std::optional<double>& x) {
   return x ? fmt::format("{:7.1f}", 100.0 * *x) : std::string("      –");
 }
 
+std::optional<io::CsvTable> table_of(const std::string& path) {
+  auto text = read_file(path);
+  if (!text) return std::nullopt;
+  auto plain = io::decompressed(std::move(*text), path);
+  if (!plain) return std::nullopt;
+  auto table = io::parse_csv(*plain, path);
+  if (!table) return std::nullopt;
+  return std::move(*table);
+}
+
+int fit(const model::Library& library, const hardware::Accelerators& accelerators,
+        const std::vector<std::string>& arguments) {
+  std::vector<std::pair<std::string, io::CsvTable>> tables;
+  for (std::size_t i = 2; i < arguments.size(); ++i) {
+    auto table = table_of(arguments[i]);
+    if (!table) return 1;
+    tables.emplace_back(arguments[i], std::move(*table));
+  }
+  const auto fits = measure::fit_offline(tables, library, accelerators, arguments[1] == "kernels");
+  if (!fits) return 4;
+  for (const measure::OfflineFit& f : *fits) {
+    fmt::print(
+        "{:16} rows {:5}  per_step {:8.1f} us  per_request {:7.2f} us  kernels x{:.3f}  median: "
+        "recorded {:.3f} fitted {:.3f} held-out model {:.3f} accelerator {:.3f}\n",
+        f.engine, f.rows, 1e6 * f.per_step, 1e6 * f.per_request, f.kernel_factor, f.as_recorded,
+        f.fitted, f.held_out_model, f.held_out_accelerator);
+    for (const auto& [name, error] : f.by_model) fmt::print("    {:44} {:.3f}\n", name, error);
+    for (const auto& [name, error] : f.by_accelerator)
+      fmt::print("    {:44} {:.3f}\n", name, error);
+  }
+  return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
   const auto catalogue = market::Catalogue::embedded();
   const auto library = model::Library::open(model::embedded_models());
   if (!catalogue || !library) return 1;
+  if (arguments.size() > 2 && arguments[0] == "--fit")
+    return fit(*library, (*catalogue)->accelerators(), arguments);
   std::string rows_file, by,
       rows = "set,group,metric,label,measured,predicted,low,high,tier,reason\n";
   bool done = false;
@@ -38,11 +75,7 @@ int run(const std::vector<std::string>& arguments) {
       continue;
     }
     const std::string& path = arguments[i];
-    auto text = read_file(path);
-    if (!text) return 1;
-    auto plain = io::decompressed(std::move(*text), path);
-    if (!plain) return 1;
-    const auto table = io::parse_csv(*plain, path);
+    const auto table = table_of(path);
     if (!table) return 1;
     const auto began = std::chrono::steady_clock::now();
     auto points = measure::score_serving(*table, path, *library, (*catalogue)->accelerators());

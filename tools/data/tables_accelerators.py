@@ -128,6 +128,26 @@ NOT_MODELLED = [
     ("tpu-v2", "google", "TPU v2 (per chip)", "tpu", "tpu", "16", "tpu"),
 ]
 
+# Data sheet figures of parts that are not planned on but that published measurements ran on.
+DATASHEET = {
+    "mi250-128gb": {
+        "memory_type": "HBM2e", "memory_bytes_per_second": "3276800000000",
+        "fp64_flop_per_second": "45300000000000", "fp64_tensor_flop_per_second": "90500000000000",
+        "fp32_flop_per_second": "45300000000000", "bf16_flop_per_second": "362100000000000",
+        "fp16_flop_per_second": "362100000000000", "int8_op_per_second": "362100000000000",
+        "tdp_watts": "500", "link": "Infinity Fabric", "link_topology": "mesh",
+        "link_bytes_per_second_per_direction": "300000000000",
+        "link_peer_bytes_per_second_per_direction": "100000000000", "link_domain": "4",
+        "pcie_generation": "4", "pcie_bytes_per_second_per_direction": "31500000000",
+        "sm_count": "208", "devices_per_board": "2", "release_date": "2021-11-08",
+        "conflicts": "2 GCDs appear as 2 devices of 64 GB; 500W TDP/560W peak TBP",
+        "recalled_fields": "link;link_domain;pcie_generation",
+        "note": "listed, not planned on: superseded and hardly offered",
+        "source": "AMD Instinct MI250 data sheet; ROCm documentation, MI250 microarchitecture "
+                  "(104 compute units and 1.6 TB/s per GCD)",
+    },
+}
+
 ASIC_VENDORS = {"groq", "cerebras", "huawei", "aws"}
 
 
@@ -258,5 +278,6 @@ def build(folder):
             "memory_label_bytes": label, "sparse_multiplier": "1", "link": "none",
             "link_topology": "none", "link_domain": "1", "devices_per_board": "1",
             "recalled_fields": "all", "note": "known, not modelled: listed and never planned on",
-            "source": "named in the offers and the price history", "date": "2026-11-22"})
+            "source": "named in the offers and the price history", "date": "2026-11-22"}
+            | DATASHEET.get(identity, {}))
     return rows
