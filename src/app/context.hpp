@@ -2,6 +2,7 @@
 // request.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ struct ContextOptions {
   std::optional<Date> as_of;
   std::optional<std::string> profile;  // fitted curves laid over the shipped ones
   unsigned threads = 0;                // 0 = hardware
+  /// Told what long work is at; "" when it is done. nullptr: nobody listens.
+  std::function<void(std::string_view)> progress;
 };
 
 /// Immutable; safe to share between threads.
@@ -36,6 +39,9 @@ class Context {
   /// Where machines of this context take the curves of an engine's kernels from ("vllm").
   [[nodiscard]] cost::KernelSource kernels(std::string_view backend) const;
   [[nodiscard]] unsigned threads() const { return threads_; }
+  void progress(std::string_view what) const {
+    if (progress_) progress_(what);
+  }
   /// The day prices are judged on: the catalogue's own date (or --as-of), never the clock's, so
   /// that answers repeat.
   [[nodiscard]] Date today() const;
@@ -46,6 +52,7 @@ class Context {
   std::shared_ptr<const cost::Profile> profile_;
   std::optional<Date> as_of_;
   unsigned threads_ = 0;
+  std::function<void(std::string_view)> progress_;
 };
 
 }  // namespace portolan::app

@@ -46,21 +46,30 @@ Result<Answer> read_and_run(const io::Value& request, const Context& context, Re
   return Answer(std::move(answer));
 }
 
-struct ValidateRequest {};
-
-Result<ValidateRequest> read_validate(const io::Value& request) {
-  io::Problems problems;
-  io::Fields fields(request, "", problems);
-  static constexpr std::string_view kSets[] = {"article"};
-  choice(fields, "set", kSets);
-  flag(fields, "errata");  // how the answer is shown is the face's business
-  flag(fields, "explain");
-  PORTOLAN_DO(finish_request(fields, problems));
-  return ValidateRequest{};
+bool asks_for_errata(const io::Value& request) {
+  const io::Value* errata = request.find("errata");
+  return errata != nullptr && !(errata->is_bool() && !errata->boolean());
 }
 
-Result<ArticleAnswer> validate(const ValidateRequest&, const Context& context) {
-  return article(context);
+/// The reference article alone answers with its golden values, or its errata.
+bool is_article(const io::Value& request) {
+  if (asks_for_errata(request)) return true;
+  const io::Value* set = request.find("set");
+  if (set == nullptr) return false;
+  const io::Value& one = set->is_array() && set->array().size() == 1 ? set->array().front() : *set;
+  return one.is_string() && one.string() == "article";
+}
+
+struct ArticleRequest {};
+
+Result<ArticleRequest> read_article(const io::Value& request) {
+  const auto checked = PORTOLAN_TRY(read_validate(request));
+  const bool alone = checked.data.empty() &&
+                     (checked.sets.empty() || checked.sets == std::vector<std::string>{"article"});
+  if (!alone)
+    return fail(ErrorCode::kUsage, "--errata is of the reference article alone",
+                "portolan validate article --errata");
+  return ArticleRequest{};
 }
 
 }  // namespace
@@ -72,7 +81,11 @@ Result<Answer> execute(std::string_view verb, const io::Value& request, const Co
   if (verb == "gpus") return read_and_run(request, context, read_gpus, gpus);
   if (verb == "models") return read_and_run(request, context, read_models, models);
   if (verb == "providers") return read_and_run(request, context, read_providers, providers);
+  if (verb == "validate" && is_article(request))
+    return read_and_run(request, context, read_article,
+                        [](const ArticleRequest&, const Context& c) { return article(c); });
   if (verb == "validate") return read_and_run(request, context, read_validate, validate);
+  if (verb == "calibrate") return read_and_run(request, context, read_calibrate, calibrate);
   std::vector<std::string_view> names;
   for (const Verb& v : verbs()) names.push_back(v.name);
   return fail(ErrorCode::kUsage, fmt::format("unknown command {}", quoted(verb)),
@@ -130,10 +143,15 @@ std::optional<Error> verdict(const Answer& answer) {
     if (!planned->result.feasible()) return infeasible(planned->result);
     return planned->policy;
   }
-  if (const auto* article = std::get_if<ArticleAnswer>(&answer);
-      article != nullptr && article->result.failed > 0) {
+  const auto* article = std::get_if<ArticleAnswer>(&answer);
+  const auto* validated = std::get_if<ValidateAnswer>(&answer);
+  if (validated != nullptr && validated->policy) return validated->policy;
+  const std::size_t moved = article != nullptr     ? article->result.failed
+                            : validated != nullptr ? validated->result.goldens_moved.value_or(0)
+                                                   : 0;
+  if (moved > 0) {
     return Error{.code = ErrorCode::kPolicy,
-                 .message = fmt::format("{} golden value(s) moved", article->result.failed),
+                 .message = fmt::format("{} golden value(s) moved", moved),
                  .where = {},
                  .why =
                      "the engine or the catalogue no longer gives what the article's figures were "

@@ -6,15 +6,17 @@
 #include <variant>
 
 #include "app/article.hpp"
+#include "app/calibrate.hpp"
 #include "app/context.hpp"
 #include "app/estimate.hpp"
 #include "app/lookups.hpp"
 #include "app/plan.hpp"
+#include "app/validate.hpp"
 
 namespace portolan::app {
 
 using Answer = std::variant<EstimateAnswer, PlanAnswer, OffersAnswer, GpusAnswer, ModelsAnswer,
-                            ProvidersAnswer, ArticleAnswer>;
+                            ProvidersAnswer, ArticleAnswer, ValidateAnswer, CalibrateAnswer>;
 
 /// `request` is an object with the verb's keys (values as JSON or as the text of a flag). Errors:
 /// usage (unknown verb), and the verb's own.

@@ -129,13 +129,45 @@ const std::vector<Verb>& all_verbs() {
         {"engines", kFlag, "", "", "the engine support matrix"}},
        {"portolan providers", "portolan providers lambda", "portolan providers --engines"}},
       {"validate",
-       "check the engine against published figures",
-       "'portolan validate article' recomputes every golden value of the reference article and "
-       "prints\n"
-       "the thirteen places where its numbers do not add up. Exit code 5 when a value moved.",
-       {{"set", kText, "SET", "article", "what to validate: article", "article", true},
-        {"errata", kFlag, "", "", "the errata in words instead of the golden values"}},
-       {"portolan validate article", "portolan validate article --errata -o md"}},
+       "how far off the model is on measured points",
+       "Without arguments every set of measured points that ships: kernels, serving, training, and "
+       "the\n"
+       "golden values of the reference article. With --data any file in the layouts of\n"
+       "docs/formats/measurements.md. Errors per group, worst first; a point without an answer "
+       "lowers\n"
+       "'covered'. 'validate article' lists the article's golden values and, with --errata, where "
+       "its\n"
+       "numbers do not add up. Exit code 5 when a golden value moved or a threshold is exceeded.",
+       {{"set", kList, "SET", "",
+         "article, kernels, inferencex, blis, trtllm, argonne, training, training-memory "
+         "(default: all)",
+         "article kernels inferencex blis trtllm argonne training training-memory", true},
+        {"data", kFiles, "FILE", "", "score on these tables instead (CSV, .gz, .zst)"},
+        {"kind", kText, "KIND", "", "what the tables are (default: by their header)",
+         "kernels serving training training-memory"},
+        {"rows", kFile, "FILE", "", "write predicted beside measured, point by point, as CSV"},
+        {"svg", kFile, "FILE", "", "write the plot of predicted against measured as SVG"},
+        {"force", kFlag, "", "", "overwrite the files of --rows and --svg"},
+        {"max_median_ape", kShare, "SHARE", "",
+         "exit code 5 when the median error of a group is larger, e.g. 15%"},
+        {"limit", kInteger, "N", "25", "groups to print in a table (0 = all)"},
+        {"errata", kFlag, "", "", "of the article: the errata in words"}},
+       {"portolan validate", "portolan validate training --limit 5", "portolan validate article",
+        "portolan validate article --errata -o md"}},
+      {"calibrate",
+       "fit efficiency curves to kernel measurements",
+       "Reads kernel tables (docs/formats/measurements.md), leaves out rows faster than physics, "
+       "fits one\n"
+       "curve per accelerator, engine, version, operator and number format, and reports the error "
+       "on points\n"
+       "that were left out of the fit: one point of a line (by point), all points of a shape (by "
+       "site).\n"
+       "--out writes a profile; --profile lays it over the shipped curves in every command.",
+       {{"data", kFiles, "FILE", "", "kernel tables (CSV, .gz, .zst)", {}, false, true},
+        {"out", kFile, "PROFILE", "", "write the profile"},
+        {"force", kFlag, "", "", "overwrite the profile"},
+        {"limit", kInteger, "N", "25", "curves to print in a table (0 = all)"}},
+       {"portolan calibrate --data examples/own-kernels/kernels.csv"}},
   };
   return kVerbs;
 }
@@ -200,7 +232,7 @@ constexpr std::array<Topic, 6> kTopics = {{
      "    2  usage: unknown command or flag, malformed argument\n"
      "    3  infeasible: a valid question without a plan; the reasons are printed\n"
      "    4  bad input or data: malformed file, unknown name, limit exceeded\n"
-     "    5  a threshold is exceeded (--max-price-age, a golden value that moved)\n"
+     "    5  a threshold is exceeded (--max-price-age, --max-median-ape, a golden that moved)\n"
      "    6  a source is unavailable\n"
      "  130  interrupted\n"},
     {"environment",
@@ -253,6 +285,8 @@ std::string_view type_name(OptionType type) {
       return "list";
     case kFile:
       return "file";
+    case kFiles:
+      return "files";
   }
   return "text";
 }

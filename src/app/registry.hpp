@@ -21,7 +21,8 @@ enum class OptionType : std::uint8_t {
   kMoney,
   kDate,
   kList,
-  kFile
+  kFile,
+  kFiles  // several values after one flag, or the flag several times
 };
 std::string_view type_name(OptionType type);
 

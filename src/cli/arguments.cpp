@@ -28,15 +28,23 @@ struct Slot {
   std::vector<std::string> list;
 };
 
+constexpr int kMostWords = 4096;
+
+bool is_list(const app::Option& option) {
+  return option.type == app::OptionType::kList || option.type == app::OptionType::kFiles;
+}
+
 void declare(CLI::App& parser, Slot& slot) {
   const app::Option& option = *slot.option;
   std::string names = option.positional ? std::string(option.key) : app::flag_of(option);
   if (option.short_name != 0) names = fmt::format("-{},{}", option.short_name, names);
   if (option.type == app::OptionType::kFlag) {
     parser.add_flag(names, slot.given);
-  } else if (option.type == app::OptionType::kList) {
+  } else if (is_list(option)) {
+    // Words in any number belong to a list without a flag and to a flag of files.
+    const bool many = option.positional || option.type == app::OptionType::kFiles;
     parser.add_option(names, slot.list)
-        ->expected(1)
+        ->expected(1, many ? kMostWords : 1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   } else {
     // Given twice: the last one counts, as with most tools.
@@ -206,16 +214,16 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     const auto* parsed = parser.get_option_no_throw(name);
     const bool seen = parsed != nullptr && parsed->count() > 0;
     if (option.type != app::OptionType::kFlag) slot.given = seen;
-    if (option.positional && option.required && !seen) {
-      return fail(usage(fmt::format("{} is missing", option.value_name),
-                        std::string(option.value_name),
+    if (option.required && !seen) {
+      const std::string missing = option.positional ? std::string(option.value_name) : name;
+      return fail(usage(fmt::format("{} is missing", missing), missing,
                         out.verb->examples.empty() ? help_command(*out.verb)
                                                    : std::string(out.verb->examples.front())));
     }
     if (slot.common || !slot.given) continue;
     if (option.type == app::OptionType::kFlag) {
       out.request.set(std::string(option.key), true);
-    } else if (option.type == app::OptionType::kList) {
+    } else if (is_list(option)) {
       io::Value::Array list;
       for (std::string& item : slot.list) list.emplace_back(std::move(item));
       out.request.set(std::string(option.key), io::Value(std::move(list)));

@@ -9,6 +9,10 @@
 namespace portolan::cli {
 namespace {
 
+bool takes_files(const app::Option& option) {
+  return option.type == app::OptionType::kFile || option.type == app::OptionType::kFiles;
+}
+
 /// What the shell may offer after an option: fixed words, or a command that lists names.
 std::string bash_values(const app::Option& option) {
   if (option.choices == "@models") return "$(portolan models --limit 0 -o name 2>/dev/null)";
@@ -67,7 +71,7 @@ std::string bash_completion() {
     done.push_back(flag);
     const std::string pattern =
         option.short_name != 0 ? fmt::format("{}|-{}", flag, option.short_name) : flag;
-    if (option.type == app::OptionType::kFile) {
+    if (takes_files(option)) {
       out += fmt::format("    {}) COMPREPLY=($(compgen -f -- \"$cur\")); return;;\n", pattern);
     } else if (!option.choices.empty()) {
       out += fmt::format("    {}) COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); return;;\n",
@@ -87,8 +91,7 @@ std::string bash_completion() {
     for (const app::Option& option : verb.options) {
       if (!option.positional) continue;
       if (!option.choices.empty()) words += " " + bash_values(option);
-      if (option.type == app::OptionType::kFile || option.choices == "@models")
-        files = " $(compgen -f -- \"$cur\")";
+      if (takes_files(option) || option.choices == "@models") files = " $(compgen -f -- \"$cur\")";
     }
     out += fmt::format(
         "    {})\n      case \"$cur\" in\n        -*) COMPREPLY=($(compgen -W \"{}\" -- "
@@ -124,7 +127,7 @@ std::string fish_completion() {
                        fish_quoted(extra.help));
   auto option_line = [&](const app::Option& option, std::string_view condition) {
     if (option.positional) {
-      if (option.type == app::OptionType::kFile || option.choices == "@models")
+      if (takes_files(option) || option.choices == "@models")
         out += fmt::format("complete -c portolan -n '{}' -F\n", condition);
       if (option.choices == "@models")
         out += fmt::format(
@@ -142,7 +145,7 @@ std::string fish_completion() {
     std::string line = fmt::format("complete -c portolan -n '{}' -l {} -d '{}'", condition,
                                    app::flag_of(option).substr(2), fish_quoted(option.help));
     if (option.short_name != 0) line += fmt::format(" -s {}", option.short_name);
-    if (option.type == app::OptionType::kFile) {
+    if (takes_files(option)) {
       line += " -r -F";
     } else if (option.type != app::OptionType::kFlag) {
       line += " -x";
@@ -181,7 +184,7 @@ std::string zsh_quoted(std::string_view text) {
 }
 
 std::string zsh_action(const app::Option& option) {
-  if (option.type == app::OptionType::kFile) return "_files";
+  if (takes_files(option)) return "_files";
   std::string values = bash_values(option);
   if (values.empty()) return " ";
   if (values.starts_with("$("))

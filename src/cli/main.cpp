@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <new>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "io/text_formats.hpp"
 #include "render/format.hpp"
 #include "render/plot.hpp"
+#include "render/score_plot.hpp"
 #include "render/value_of.hpp"
 #include "render/words.hpp"
 
@@ -182,38 +184,102 @@ render::Options options_of(const Common& common, render::Format format) {
   return options;
 }
 
-Result<void> write_chart(const app::Answer& answer, const std::string& path, bool force) {
-  const auto* planned = std::get_if<app::PlanAnswer>(&answer);
-  if (planned == nullptr) return {};
-  std::string x, y;
-  const auto points = render::plot_points(planned->result, &x, &y);
-  return write_file(path, render::svg_plot(points, "Cost and latency of the plans", x, y), force);
+/// What `--svg`, `--rows` and `--out` ask for besides the answer.
+struct SideFiles {
+  io::Value svg, rows, profile;
+  bool force = false;
+};
+
+/// Takes them out of the request; they are files, as standard output is for the answer.
+Result<SideFiles> side_files(io::Value& request, const app::Verb& verb) {
+  SideFiles files{.svg = take(request, "svg"),
+                  .rows = take(request, "rows"),
+                  .profile = verb.name == "calibrate" ? take(request, "out") : io::Value(),
+                  .force = !take(request, "force").is_null()};
+  struct Named {
+    const char* flag;
+    const io::Value& value;
+    const char* example;
+  };
+  for (const Named& file : {Named{"--svg", files.svg, "--svg chart.svg"},
+                            Named{"--rows", files.rows, "--rows rows.csv"},
+                            Named{"--out", files.profile, "--out mine.profile"}}) {
+    if (file.value.is_string() && file.value.string() == "-")
+      return fail(usage(std::string(file.flag) + " needs a file: standard output is for the answer",
+                        file.flag, file.example));
+  }
+  return files;
 }
+
+Result<void> write_side_file(const io::Value& path, bool force, std::string_view content) {
+  return path.is_string() ? write_file(path.string(), content, force) : Result<void>();
+}
+
+Result<void> write_side_files(const app::Answer& answer, const SideFiles& files, bool csv_raw) {
+  if (const auto* planned = std::get_if<app::PlanAnswer>(&answer);
+      planned && files.svg.is_string()) {
+    std::string x, y;
+    const auto points = render::plot_points(planned->result, &x, &y);
+    return write_side_file(files.svg, files.force,
+                           render::svg_plot(points, "Cost and latency of the plans", x, y));
+  }
+  if (const auto* scored = std::get_if<app::ValidateAnswer>(&answer)) {
+    const auto& points = scored->result.points;
+    if (files.svg.is_string())
+      PORTOLAN_DO(write_side_file(files.svg, files.force,
+                                  render::score_plot(points, "Predicted against measured")));
+    if (files.rows.is_string())
+      PORTOLAN_DO(write_side_file(files.rows, files.force, render::score_rows(points, !csv_raw)));
+    return {};
+  }
+  if (const auto* fitted = std::get_if<app::CalibrateAnswer>(&answer))
+    return write_side_file(files.profile, files.force, fitted->result.profile);
+  return {};
+}
+
+/// One line on a terminal that says what long work is at, at most ten times a second, erased at the
+/// end.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool shown) : shown_(shown) {}
+  void operator()(std::string_view what) {
+    if (!shown_) return;
+    const Seconds now = monotonic_now();
+    const bool erase = what.empty();
+    if (erase ? !drawn_ : drawn_ && now - last_ < Seconds(0.1)) return;
+    fmt::print(stderr, "\r\x1b[K{}", printable(what.substr(0, 78)));
+    std::fflush(stderr);
+    last_ = now;
+    drawn_ = !erase;
+  }
+
+ private:
+  bool shown_, drawn_ = false;
+  Seconds last_{0};
+};
 
 /// The answer to a verb: printed, with its warnings and what is wrong with it on standard error.
 Result<int> answer(Arguments arguments, bool json_errors) {
   const Common& common = arguments.common;
   const render::Options options =
       options_of(common, PORTOLAN_TRY(render::parse_format(common.output)));
-  const io::Value svg = take(arguments.request, "svg");
-  const bool force = !take(arguments.request, "force").is_null();
-  if (svg.is_string() && svg.string() == "-") {
-    return fail(
-        usage("--svg needs a file: standard output is for the answer", "--svg", "--svg plan.svg"));
-  }
+  const SideFiles files = PORTOLAN_TRY(side_files(arguments.request, *arguments.verb));
   const Seconds start = monotonic_now();
   const auto log = [&](std::string_view what) {
     if (!common.verbose) return;
     fmt::print(stderr, "portolan: {} after {}\n", what, duration_text(monotonic_now() - start, 3));
   };
 
+  ProgressLine progress(stderr_is_terminal() && !common.quiet);
   const app::Context context = PORTOLAN_TRY(app::Context::open({.catalogue = common.catalogue,
                                                                 .as_of = common.as_of,
                                                                 .profile = common.profile,
-                                                                .threads = common.threads}));
+                                                                .threads = common.threads,
+                                                                .progress = std::ref(progress)}));
   log(fmt::format("catalogue of {}, {} offers, {} models open", context.catalogue().date().text(),
                   context.catalogue().offers().size(), context.models().ids().size()));
   auto executed = app::execute(arguments.verb->name, arguments.request, context);
+  progress("");
   if (!executed) return fail(as_typed(std::move(executed).error(), *arguments.verb));
   log("answered");
   if (common.fields.size() == 1 && common.fields.front() == "help") {
@@ -221,7 +287,7 @@ Result<int> answer(Arguments arguments, bool json_errors) {
     return 0;
   }
   const std::string text = PORTOLAN_TRY(render::format_answer(*executed, options));
-  if (svg.is_string()) PORTOLAN_DO(write_chart(*executed, svg.string(), force));
+  PORTOLAN_DO(write_side_files(*executed, files, common.csv_raw));
   PORTOLAN_DO(print(text));
   log("printed");
   if (!common.quiet) {

@@ -43,6 +43,7 @@ std::size_t width() {
 }  // namespace
 
 bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 
 render::Style terminal_style(const Common& common) {
   render::Style style;

@@ -10,5 +10,6 @@ namespace portolan::cli {
 /// §4).
 render::Style terminal_style(const Common& common);
 bool stdout_is_terminal();
+bool stderr_is_terminal();
 
 }  // namespace portolan::cli

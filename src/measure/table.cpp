@@ -56,7 +56,7 @@ std::unexpected<Error> wrong_layout(const Table& table, std::string_view kind, T
     header += (header.empty() ? "" : ", ") + printable(column);
   if (header.size() > 200) header = header.substr(0, 200) + " …";
   error.why = "its header is: " + header;
-  error.hint = "docs/guides/validate.md describes the layouts";
+  error.hint = "docs/formats/measurements.md describes the layouts";
   return fail(std::move(error));
 }
 
@@ -110,7 +110,7 @@ std::span<const std::string_view> required_columns(TableKind layout) {
 Result<Table> Table::parse(std::string_view text, std::string file) {
   if (trim(text).empty()) {
     return fail(ErrorCode::kInvalidInput, file + " is empty",
-                "give a CSV file with a header; docs/guides/validate.md describes the layouts");
+                "give a CSV file with a header; docs/formats/measurements.md describes the layouts");
   }
   Table table(std::move(file), {});
   table.csv_ = PORTOLAN_TRY(io::parse_csv(text, table.file_));

@@ -133,7 +133,7 @@ std::string names_only(const std::vector<const Value*>& rows) {
       out += (provider == nullptr ? "" : printable(*provider) + ":") + printable(*sku) + "\n";
       continue;
     }
-    for (std::string_view key : {"id", "accelerator", "engine", "model"}) {
+    for (std::string_view key : {"id", "accelerator", "engine", "model", "group"}) {
       if (const std::string* name = text(key)) {
         out += printable(*name) + "\n";
         break;

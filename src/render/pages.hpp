@@ -12,6 +12,8 @@ void write_page(Page& page, const app::GpusAnswer& answer, const Options& option
 void write_page(Page& page, const app::ModelsAnswer& answer, const Options& options);
 void write_page(Page& page, const app::ProvidersAnswer& answer, const Options& options);
 void write_page(Page& page, const app::ArticleAnswer& answer, const Options& options);
+void write_page(Page& page, const app::ValidateAnswer& answer, const Options& options);
+void write_page(Page& page, const app::CalibrateAnswer& answer, const Options& options);
 
 /// Derivation trees as indented text.
 void write_derivations(Page& page, const std::vector<Derivation>& derivations);

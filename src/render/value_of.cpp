@@ -80,7 +80,8 @@ std::vector<FieldInfo> fields_of(std::string_view verb) {
   if (verb == "gpus") return gpus_fields();
   if (verb == "models") return models_fields();
   if (verb == "providers") return providers_fields();
-  return article_fields();
+  if (verb == "calibrate") return calibrate_fields();
+  return validate_fields();
 }
 
 std::string_view json_type(JsonType type) {
@@ -183,17 +184,28 @@ bool asks_for(const app::Envelope& envelope, std::string_view flag) {
   return value != nullptr && value->is_bool() && value->boolean();
 }
 
+namespace {
+bool is_article(const app::Envelope& envelope) {
+  const Value* set = envelope.request.find("set");
+  if (envelope.command != "validate" || set == nullptr) return false;
+  const Value& one = set->is_array() && set->array().size() == 1 ? set->array().front() : *set;
+  return one.is_string() && one.string() == "article";
+}
+}  // namespace
+
 std::string_view items_key(const app::Envelope& envelope) {
   // A verb whose flag asks for another list answers with that one.
   struct Row {
     std::string_view verb, key, flag, instead;
   };
-  static constexpr std::array<Row, 6> kRows = {{{"plan", "plans", {}, {}},
+  static constexpr std::array<Row, 7> kRows = {{{"plan", "plans", {}, {}},
                                                 {"offers", "offers", "stats", "spread"},
                                                 {"gpus", "gpus", {}, {}},
                                                 {"models", "models", "prices", "prices"},
                                                 {"providers", "providers", "engines", "engines"},
-                                                {"validate", "goldens", "errata", "errata"}}};
+                                                {"calibrate", "curves", {}, {}},
+                                                {"validate", "groups", "errata", "errata"}}};
+  if (is_article(envelope) && !asks_for(envelope, "errata")) return "goldens";
   for (const Row& row : kRows) {
     if (row.verb != envelope.command) continue;
     return !row.flag.empty() && asks_for(envelope, row.flag) ? row.instead : row.key;
@@ -256,14 +268,8 @@ Value to_value(const app::Answer& answer, const ValueOptions& options) {
   catalogue.set("oldest_price_date", date_or_null(envelope.oldest_price_date));
   out.set("catalogue", std::move(catalogue));
   out.set("request", envelope.request);
-  if (const auto* planned = std::get_if<app::PlanAnswer>(&answer)) {
-    out.set("result", result_of(*planned, options.timing));
-    if (planned->policy) {
-      Value policy{Value::Object{}};
-      policy.set("passed", false);
-      policy.set("message", planned->policy->message);
-      out.set("policy", std::move(policy));
-    }
+  if (const auto* timed = std::get_if<app::PlanAnswer>(&answer)) {
+    out.set("result", result_of(*timed, options.timing));
   } else {
     std::visit(
         [&](const auto& a) {
@@ -271,6 +277,17 @@ Value to_value(const app::Answer& answer, const ValueOptions& options) {
             out.set("result", result_of(a));
         },
         answer);
+  }
+  const auto* planned = std::get_if<app::PlanAnswer>(&answer);
+  const auto* validated = std::get_if<app::ValidateAnswer>(&answer);
+  const std::optional<Error>* policy = planned != nullptr     ? &planned->policy
+                                       : validated != nullptr ? &validated->policy
+                                                              : nullptr;
+  if (policy != nullptr && *policy) {
+    Value object{Value::Object{}};
+    object.set("passed", false);
+    object.set("message", (*policy)->message);
+    out.set("policy", std::move(object));
   }
   out.set("assumptions", assumptions(envelope));
   out.set("sources", sources(envelope));

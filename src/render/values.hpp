@@ -15,6 +15,8 @@ io::Value result_of(const app::GpusAnswer& answer);
 io::Value result_of(const app::ModelsAnswer& answer);
 io::Value result_of(const app::ProvidersAnswer& answer);
 io::Value result_of(const app::ArticleAnswer& answer);
+io::Value result_of(const app::ValidateAnswer& answer);
+io::Value result_of(const app::CalibrateAnswer& answer);
 
 std::vector<FieldInfo> estimate_fields();
 std::vector<FieldInfo> plan_fields();
@@ -23,6 +25,8 @@ std::vector<FieldInfo> gpus_fields();
 std::vector<FieldInfo> models_fields();
 std::vector<FieldInfo> providers_fields();
 std::vector<FieldInfo> article_fields();
+std::vector<FieldInfo> validate_fields();  // of the article and of measured points
+std::vector<FieldInfo> calibrate_fields();
 
 // Short forms for getters.
 template <class Q>

@@ -86,7 +86,8 @@ const std::vector<Question>& questions() {
       {"models", request({{"compute", true}})},
       {"providers", request({})},
       {"providers", request({{"engines", true}})},
-      {"validate", request({})},
+      {"validate", request({{"set", "article"}})},
+      {"validate", request({{"set", "training,training-memory"}})},
       {"validate", request({{"errata", true}})},
   };
   return kQuestions;

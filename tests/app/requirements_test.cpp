@@ -18,7 +18,7 @@ using io::Value;
 /// A golden of `validate article` by its id.
 const app::Golden& golden(const std::string& id) {
   static const app::ArticleAnswer kArticle =
-      std::get<app::ArticleAnswer>(ask("validate", request({})));
+      std::get<app::ArticleAnswer>(ask("validate", request({{"set", "article"}})));
   for (const app::Golden& g : kArticle.result.goldens) {
     if (g.id == id) return g;
   }
@@ -484,8 +484,7 @@ TEST(Requirements, r75_the_stock_of_text_is_a_wall) {
 }
 
 TEST(Requirements, r81_statements_say_what_they_are) {
-  const std::set<std::string> kinds = {"measured", "estimate",   "opinion",
-                                       "fact",     "assumption"};
+  const std::set<std::string> kinds = {"measured", "estimate", "opinion", "fact", "assumption"};
   const Value answer = render::to_value(
       ask("estimate",
           request({{"model", "gpt3-175b"}, {"gpu", "a100-sxm-80gb"}, {"explain", true}})),
@@ -497,7 +496,7 @@ TEST(Requirements, r81_statements_say_what_they_are) {
 
 // Every golden of `validate article`, whatever its number.
 TEST(Requirements, every_golden_holds) {
-  const auto article = std::get<app::ArticleAnswer>(ask("validate", request({})));
+  const auto article = std::get<app::ArticleAnswer>(ask("validate", request({{"set", "article"}})));
   EXPECT_EQ(article.result.failed, 0u);
   EXPECT_GE(article.result.goldens.size(), 74u);
   std::set<std::string> ids;
@@ -527,7 +526,7 @@ TEST(Requirements, a_golden_that_moved_is_seen) {
 
 // E1 to E13: the figures each erratum prints, as the requirement's table has them.
 TEST(Requirements, the_thirteen_errata_print_their_figures) {
-  const auto article = std::get<app::ArticleAnswer>(ask("validate", request({})));
+  const auto article = std::get<app::ArticleAnswer>(ask("validate", request({{"set", "article"}})));
   const std::pair<const char*, std::vector<const char*>> expected[] = {
       {"E1", {"358.4 TFLOP", "179.2"}},
       {"E2", {"716.8 TFLOP", "n_in + n_out"}},

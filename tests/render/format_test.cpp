@@ -43,7 +43,8 @@ const std::vector<std::pair<const char*, io::Value>>& answers() {
       {"models", request({{"prices", true}, {"limit", 3}})},
       {"providers", request({{"name", "aws"}})},
       {"providers", request({{"engines", true}})},
-      {"validate", request({})},
+      {"validate", request({{"set", "article"}})},
+      {"validate", request({{"set", "training"}})},
       {"validate", request({{"errata", true}})},
   };
   return kAnswers;
