@@ -217,7 +217,9 @@ ExpertLoads::ExpertLoads(double experts, double top_k, double ranks, const Routi
       }
     }
     rows = std::max(rows, 1e-3 * static_cast<double>(draws));
-    knots_.push_back({.share = rows / static_cast<double>(draws) / (tokens * chosen),
+    // More tokens never leave fewer rows; draws may by a little.
+    const double before = knots_.empty() ? 0.0 : knots_.back().rows;
+    knots_.push_back({.rows = std::max(before, rows / static_cast<double>(draws)),
                       .experts = touched / static_cast<double>(draws),
                       .padding = std::max(1.0, padded / rows)});
   }
@@ -230,8 +232,8 @@ ExpertLoads::Load ExpertLoads::at(double tokens) const {
       std::upper_bound(kTokens.begin() + 1, kTokens.end() - 1, t) - kTokens.begin());
   const Knot &a = knots_[above - 1], &b = knots_[above];
   const double w = (t - kTokens[above - 1]) / (kTokens[above] - kTokens[above - 1]);
-  // Below one token a step is a mean over steps with none.
-  return {.rows = (a.share + w * (b.share - a.share)) * tokens * top_k_,
+  // Below one token a step is a mean over steps with none; above the last knot shares are held.
+  return {.rows = (a.rows + w * (b.rows - a.rows)) * tokens / t,
           .experts = (a.experts + w * (b.experts - a.experts)) * std::min(1.0, tokens),
           .padding = a.padding + w * (b.padding - a.padding)};
 }

@@ -62,7 +62,7 @@ class ExpertLoads {
 
  private:
   struct Knot {
-    double share, experts, padding;  // share: of all choices
+    double rows, experts, padding;
   };
   double top_k_, ranks_;
   std::vector<Knot> knots_;
