@@ -50,7 +50,8 @@ TEST(PowerFit, FindsTheLawBehindTheWatts) {
   EXPECT_NEAR(profile.curves()[0].roofline.memory, 0.2, 0.02);
   EXPECT_LT(profile.curves()[0].median_site, 0.06);
   double measured = 0, predicted = 0, worst = 0;
-  for (const ScoredPoint& p : score_power(table, profile, accelerators()).value()) {
+  const std::vector<ScoredPoint> scored = score_power(table, profile, accelerators()).value();
+  for (const ScoredPoint& p : scored) {
     ASSERT_TRUE(p.predicted) << p.reason;
     EXPECT_EQ(p.tier, "measured");
     EXPECT_EQ(p.metric, "power");
