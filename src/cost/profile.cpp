@@ -215,6 +215,59 @@ Curve read_curve(io::Fields& fields, io::Problems& problems) {
   return c;
 }
 
+// Quantiles 10 and 90 % of ln(measured / predicted) when the accelerator, or its backend, is left
+// out of the profile: developer program portolan_transfer over the published tables, 2026-08.
+struct TransferBand {
+  std::string_view op;
+  double low, high;
+};
+constexpr std::array kTransferBands = {
+    TransferBand{"gemm", -0.35, 0.35}, TransferBand{"", -0.45, 0.45},  // any other
+};
+constexpr double kSiblingLow = -0.25, kSiblingHigh = 0.25;
+// Beyond the knots a curve keeps its last value.
+constexpr double kOutside = 0.15;
+
+const TransferBand& transfer_band(std::string_view op) {
+  for (const TransferBand& band : kTransferBands)
+    if (band.op == op) return band;
+  return kTransferBands.back();
+}
+
+/// How unlike two types of a kernel table are, in units of a donor's rank: a type of the same
+/// accelerator comes before the same type of a relative (10 and more).
+double type_distance(std::string_view a, std::string_view b) {
+  if (a == b) return 0;
+  // 16-bit; weights alone stored small; input quantised inside the call.
+  const auto kind = [](std::string_view name) {
+    if (name == "bfloat16" || name == "float16" || name == "half") return 0;
+    return name.ends_with("_wo") || name.starts_with("w4a16") ? 1 : 2;
+  };
+  const int steps = std::abs(kind(a) - kind(b));
+  return steps == 0 ? 2.0 : 2.0 + 2.0 * steps;
+}
+
+/// How unlike two variants are: sum of |log2| of the ratios of their numbers; 8 where words differ.
+double variant_distance(std::string_view a, std::string_view b) {
+  double sum = 0;
+  std::size_t i = 0, j = 0;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto number = [&](std::string_view text, std::size_t& at) {
+    double x = 0;
+    for (; at < text.size() && digit(text[at]); ++at) x = 10 * x + (text[at] - '0');
+    return x;
+  };
+  while (i < a.size() && j < b.size()) {
+    if (digit(a[i]) && digit(b[j])) {
+      const double x = number(a, i), y = number(b, j);
+      sum += std::abs(std::log2((x + 1) / (y + 1)));
+    } else if (a[i++] != b[j++]) {
+      return 8;
+    }
+  }
+  return i < a.size() || j < b.size() ? 8 : sum;
+}
+
 bool is_hbm(const hardware::Accelerator& a) {
   return a.memory_type.empty() || a.memory_type.find("HBM") != std::string::npos;
 }
@@ -406,7 +459,64 @@ Chosen KernelSet::find(std::string_view op, std::string_view dtype, std::string_
     if (c.kv_dtype == kv_dtype) return {at->curve, at->tier};
     if (best.curve == nullptr) best = {at->curve, at->tier};
   }
+  if (best.curve == nullptr && op == "gemm")
+    return best_of(op, [&](const CurveKey& c) {
+      return c.variant == variant ? type_distance(c.dtype, dtype) : -1.0;
+    });
   return best;
+}
+
+template <class Penalty>
+Chosen KernelSet::best_of(std::string_view op, const Penalty& penalty) const {
+  const auto first = std::lower_bound(
+      found_.begin(), found_.end(), op,
+      [](const Entry& e, std::string_view name) { return e.curve->key.op < name; });
+  Chosen best;
+  double least = 0;
+  for (auto at = first; at != found_.end() && at->curve->key.op == op; ++at) {
+    const double extra = penalty(at->curve->key);
+    if (extra < 0 || (best.curve != nullptr && at->rank + extra >= least)) continue;
+    least = at->rank + extra;
+    best = {at->curve, std::max(at->tier, Tier::kTransferred)};
+  }
+  return best;
+}
+
+Chosen KernelSet::nearest(std::string_view op, std::string_view dtype, std::string_view variant,
+                          std::string_view kv_dtype) const {
+  const Chosen found = find(op, dtype, variant, kv_dtype);
+  if (found.curve != nullptr) return found;
+  return best_of(op, [&](const CurveKey& c) {
+    return type_distance(c.dtype, dtype) + 4.0 * variant_distance(c.variant, variant) +
+           (c.kv_dtype == kv_dtype ? 0.0 : 1.0);
+  });
+}
+
+Interval interval_of(const Chosen& chosen, const Call& call) {
+  if (chosen.curve == nullptr) {
+    const ErrorBand band = error_band(Tier::kDatasheet);
+    return {band.low, band.high};
+  }
+  double low = 0, high = 0;
+  if (chosen.tier >= Tier::kTransferred) {
+    const TransferBand& band = transfer_band(chosen.curve->key.op);
+    low = band.low;
+    high = band.high;
+  } else {
+    const Residuals& r =
+        chosen.tier == Tier::kMeasured ? chosen.curve->by_point : chosen.curve->by_site;
+    low = static_cast<double>(r.at[1]);
+    high = static_cast<double>(r.at[5]);
+    if (chosen.tier == Tier::kSibling) {
+      low = std::min(low, kSiblingLow);
+      high = std::max(high, kSiblingHigh);
+    }
+  }
+  if (!chosen.curve->grid.covers(call.at)) {
+    low -= kOutside;
+    high += kOutside;
+  }
+  return {std::exp(low), std::exp(high)};
 }
 
 const Profile& shipped_profile() {

@@ -28,6 +28,15 @@ struct Chosen {
   Tier tier = Tier::kDatasheet;
 };
 
+/// 80 % interval of a predicted time as factors of it.
+struct Interval {
+  double low = 1, high = 1;
+};
+/// From the curve's own left-out residuals where it stands for its own accelerator; from residuals
+/// of whole accelerators left out where it is transferred. Wider outside the measured range. No
+/// curve: the band of the datasheet tier.
+Interval interval_of(const Chosen& chosen, const Call& call);
+
 /// Curves sorted by key. A later curve of the same key replaces an earlier one.
 class Profile {
  public:
@@ -56,9 +65,15 @@ class KernelSet {
   KernelSet(const Profile& profile, const hardware::Accelerators* all,
             const hardware::Accelerator& accelerator, std::string_view backend,
             std::string_view version);
-  /// `variant` must match; kv_dtype falls back to any other of the same variant.
+  /// `variant` must match; kv_dtype falls back to any other of the same variant. A gemm whose type
+  /// was not measured takes the curve of the nearest type, tier transferred: of this accelerator
+  /// before that of another.
   [[nodiscard]] Chosen find(std::string_view op, std::string_view dtype,
                             std::string_view variant = {}, std::string_view kv_dtype = {}) const;
+  /// As find(), then the nearest type of the same variant, then any curve of the operator, nearest
+  /// numbers in the variant first. Null only where the operator was measured on no relative.
+  [[nodiscard]] Chosen nearest(std::string_view op, std::string_view dtype,
+                               std::string_view variant, std::string_view kv_dtype) const;
   /// The engine whose kernels are preferred; "" = none was named.
   [[nodiscard]] const std::string& backend() const { return backend_; }
 
@@ -68,6 +83,9 @@ class KernelSet {
     Tier tier = Tier::kDatasheet;
     double rank = 0;
   };
+  /// The best entry of `op` by `worse`, a penalty that is added to the rank; negative = unfit.
+  template <class Penalty>
+  [[nodiscard]] Chosen best_of(std::string_view op, const Penalty& penalty) const;
   std::string backend_;
   std::vector<Entry> found_;  // sorted by op, dtype, variant, kv_dtype; one each
 };

@@ -15,6 +15,9 @@ std::vector<float> knots_between(std::span<const KernelPoint> points, std::size_
                                  std::initializer_list<float> wanted);
 
 extern const Family kGemmFamily;
+extern const Family kFindScaleFamily;
+extern const Family kApplyScaleFamily;
+extern const Family kHeadProductFamily;
 extern const Family kMoeFamily;
 extern const Family kNcclFamily, kOneCclFamily, kCustomAllReduceFamily, kExchangeFamily;
 extern const Family kContextAttentionFamily, kDecodeAttentionFamily, kEncoderAttentionFamily;

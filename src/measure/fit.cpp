@@ -52,7 +52,7 @@ struct Search {
     Roofline r = options->start;
     std::size_t i = 0;
     r.floor = std::exp(x[i++]);
-    r.knee = std::exp(x[i++]);
+    if (options->fit_knee) r.knee = std::exp(x[i++]);
     if (options->fit_compute) r.compute = std::exp(x[i++]);
     if (options->fit_memory) r.memory = std::exp(x[i++]);
     if (options->fit_wave) r.wave = x[i++];
@@ -84,7 +84,7 @@ Roofline fit_roofline(std::span<const FitPoint> all, const FitOptions& options) 
     high.push_back(b);
   };
   add(std::log(0.8 * fastest), std::log(0.05 * fastest), std::log(3 * fastest));
-  add(std::log(options.start.knee), std::log(1.0), std::log(12.0));
+  if (options.fit_knee) add(std::log(options.start.knee), std::log(1.0), std::log(12.0));
   if (options.fit_compute) add(std::log(options.start.compute), std::log(0.005), std::log(1.0));
   if (options.fit_memory) add(std::log(options.start.memory), std::log(0.005), std::log(1.0));
   if (options.fit_wave) add(options.start.wave, 0.0, 1.0);
@@ -142,7 +142,20 @@ class GridFit {
       inner *= n;
     }
     for (Eigen::Index c = 0; c < cells_; ++c) entries.emplace_back(c, c, kRidge);
+    // One pattern for every solve: the lower half of what the penalty and any point touch.
+    std::erase_if(entries, [](const auto& e) { return e.row() < e.col(); });
+    for (const Grid::Corners& c : corners_)
+      each_pair(c, [&](auto row, auto column, double) { entries.emplace_back(row, column, 0.0); });
     penalty_.setFromTriplets(entries.begin(), entries.end());
+    places_.reserve(corners_.size() * 36);
+    for (const Grid::Corners& c : corners_)
+      each_pair(c, [&](auto row, auto column, double) {
+        const int* rows = penalty_.innerIndexPtr();
+        const int first = penalty_.outerIndexPtr()[column],
+                  last = penalty_.outerIndexPtr()[column + 1];
+        places_.push_back(static_cast<std::uint32_t>(
+            std::lower_bound(rows + first, rows + last, static_cast<int>(row)) - rows));
+      });
   }
 
   /// `start` gives the first weights; `kept(i)` says which points count.
@@ -150,32 +163,34 @@ class GridFit {
   [[nodiscard]] Eigen::VectorXd solve(const Eigen::VectorXd& start, int reweightings,
                                       const Kept& kept) const {
     Eigen::VectorXd x = start;
+    Eigen::SparseMatrix<double> normal = penalty_;
+    Eigen::SimplicialLDLT<Eigen::SparseMatrix<double>> solver;
+    solver.analyzePattern(normal);
     for (int round = 0; round < reweightings; ++round) {
-      std::vector<Eigen::Triplet<double>> entries;
+      double* values = normal.valuePtr();
+      for (Eigen::Index i = 0; i < normal.nonZeros(); ++i)
+        values[i] = penalty_.valuePtr()[i] * kHuber;
       Eigen::VectorXd right = Eigen::VectorXd::Zero(cells_);
+      const std::uint32_t* place = places_.data();
       for (std::size_t i = 0; i < corners_.size(); ++i) {
-        if (!kept(i)) continue;
+        const Grid::Corners& c = corners_[i];
+        if (!kept(i)) {
+          place += c.count * (c.count + 1) / 2;
+          continue;
+        }
         const double residual = target_[i] - at(x, i);
         const double weight =
             round == 0 && start.isZero() ? 1.0 : 1.0 / std::max(kHuber, std::abs(residual));
         const double scaled = weight * kHuber;
-        const Grid::Corners& c = corners_[i];
         for (int p = 0; p < c.count; ++p) {
           const auto pc = static_cast<std::size_t>(p);
-          const double wp = scaled * c.weight[pc];
-          right[c.cell[pc]] += wp * target_[i];
-          for (int q = 0; q < c.count; ++q) {
-            const auto qc = static_cast<std::size_t>(q);
-            entries.emplace_back(c.cell[pc], c.cell[qc], wp * c.weight[qc]);
-          }
+          right[c.cell[pc]] += scaled * static_cast<double>(c.weight[pc]) * target_[i];
         }
+        each_pair(c, [&](auto, auto, double w) { values[*place++] += scaled * w; });
       }
-      Eigen::SparseMatrix<double> normal(cells_, cells_);
-      normal.setFromTriplets(entries.begin(), entries.end());
-      normal += penalty_ * kHuber;
       // Exact, not iterative: a guess that knows the points left out must not survive in cells
       // that hardly matter to the rest.
-      const Eigen::SimplicialLDLT<Eigen::SparseMatrix<double>> solver(normal);
+      solver.factorize(normal);
       x = solver.solve(right);
     }
     return x;
@@ -193,8 +208,21 @@ class GridFit {
   [[nodiscard]] Eigen::Index cells() const { return cells_; }
 
  private:
+  /// Every pair of corners of the lower half with the product of their weights.
+  template <class Do>
+  static void each_pair(const Grid::Corners& c, const Do& action) {
+    for (int p = 0; p < c.count; ++p) {
+      for (int q = 0; q <= p; ++q) {
+        const auto a = static_cast<std::size_t>(p), b = static_cast<std::size_t>(q);
+        action(std::max(c.cell[a], c.cell[b]), std::min(c.cell[a], c.cell[b]),
+               static_cast<double>(c.weight[a]) * static_cast<double>(c.weight[b]));
+      }
+    }
+  }
+
   Eigen::Index cells_;
-  Eigen::SparseMatrix<double> penalty_;
+  Eigen::SparseMatrix<double> penalty_;  // lower half, with the pattern of every normal matrix
+  std::vector<std::uint32_t> places_;    // of each point's pairs in the values of that matrix
   std::vector<Grid::Corners> corners_;
   std::vector<double> target_;
 };

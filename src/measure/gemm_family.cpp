@@ -22,6 +22,9 @@ Result<KernelPoint> read(const KernelTable& table, std::size_t row, const cost::
   const double m = PORTOLAN_TRY(table.number(row, "m"));
   const double n = PORTOLAN_TRY(table.number(row, "n"));
   const double k = PORTOLAN_TRY(table.number(row, "k"));
+  if (m <= 0 || n <= 0 || k <= 0)
+    return fail(table.problem(row, fmt::format("{} x {} x {} is no product", m, n, k),
+                              "m, n and k must be positive"));
   p.call = cost::gemm_call(chip, *type, m, n, k);
   p.site = site_of({n, k});
   return p;
@@ -90,6 +93,10 @@ FitOptions options(std::span<const KernelPoint> points) {
     o.knots[3] = {0, 1};
     o.smooth[3] = 0;
   }
+  // A sparse table has fewer points than cells: its grid must be stiff, or it learns the noise.
+  constexpr std::size_t kDense = 12000;
+  const double stiff = points.size() < kDense ? 0.6 : 0.1;
+  o.smooth[0] = o.smooth[1] = o.smooth[2] = stiff;
   o.start.compute = 0.8;
   o.start.memory = 0.8;
   o.fit_wave = o.fit_short_k = true;

@@ -93,6 +93,9 @@ void keep_fastest(std::vector<KernelPoint>& points) {
 }
 
 constexpr std::array kFamilies = {&kGemmFamily,
+                                  &kFindScaleFamily,
+                                  &kApplyScaleFamily,
+                                  &kHeadProductFamily,
                                   &kMoeFamily,
                                   &kNcclFamily,
                                   &kOneCclFamily,
@@ -277,7 +280,7 @@ Result<std::vector<ScoredPoint>> score_kernels(const KernelTable& table,
                                               version))
                 .first;
     const KernelPoint& p = row.point;
-    const cost::Chosen chosen = set->second.find(row.family->op, p.dtype, p.variant, p.kv_dtype);
+    const cost::Chosen chosen = set->second.nearest(row.family->op, p.dtype, p.variant, p.kv_dtype);
     ScoredPoint s;
     s.set = "kernels";
     s.group = fmt::format("{} {} {} {}{}", row.family->op, p.dtype, row.accelerator->id, backend,
@@ -285,17 +288,14 @@ Result<std::vector<ScoredPoint>> score_kernels(const KernelTable& table,
     s.metric = "latency";
     s.label = table.place(i).text();
     s.measured = p.seconds * 1e3;
-    if (chosen.curve != nullptr) {
-      const double ms = chosen.curve->seconds(p.call) * 1e3;
-      const cost::Residuals& r =
-          chosen.tier == cost::Tier::kTransferred ? chosen.curve->by_site : chosen.curve->by_point;
-      s.predicted = ms;
-      s.low = ms * std::exp(static_cast<double>(r.at[1]));
-      s.high = ms * std::exp(static_cast<double>(r.at[5]));
-      s.tier = cost::tier_name(chosen.tier);
-    } else {
-      s.reason = "no curve of this operator and type";
-    }
+    // Without a relative: the shares of the datasheet tier.
+    const double seconds =
+        chosen.curve != nullptr ? chosen.curve->seconds(p.call) : cost::Roofline().seconds(p.call);
+    const cost::Interval band = cost::interval_of(chosen, p.call);
+    s.predicted = seconds * 1e3;
+    s.low = seconds * 1e3 * band.low;
+    s.high = seconds * 1e3 * band.high;
+    s.tier = cost::tier_name(chosen.tier);
     points.push_back(std::move(s));
   }
   return points;
