@@ -187,6 +187,19 @@ Call decode_attention_call(const Chip& chip, const AttentionShape& shape, double
   return call;
 }
 
+Call mixed_decode_call(const Chip& chip, const AttentionShape& shape, double requests,
+                       double context) {
+  return context_attention_call(chip, shape, requests, 1, std::max(0.0, context - 1));
+}
+
+double longest_share(const Chip& chip, double heads, double requests, bool mixed) {
+  constexpr double kSplit = 0.035;
+  const double tiles = heads * requests;
+  if (!mixed || chip.multiprocessors <= 0) return kSplit;
+  if (tiles <= chip.multiprocessors) return 1;
+  return std::max(kSplit, 0.5 * chip.multiprocessors / tiles);
+}
+
 Call encoder_attention_call(const Chip& chip, const AttentionShape& shape, double requests,
                             double tokens) {
   AttentionShape all = shape;

@@ -68,6 +68,19 @@ Call context_attention_call(const Chip& chip, const AttentionShape& shape, doubl
 /// queries per key-value head.
 Call decode_attention_call(const Chip& chip, const AttentionShape& shape, double requests,
                            double context);
+/// Decoding tokens inside a step that also holds prompts, where the engine starts one kernel for
+/// both: each is a prompt of one token, without the splits along the cache that decode kernels
+/// make. Priced by the curve of context attention; the launch floor of that kernel is paid once for
+/// both. vLLM with FlashAttention does so (public mixed batches on RTX PRO 6000: median error 18 %,
+/// where the sum of prompt and decode kernels misses 26 %); FlashInfer and TensorRT-LLM start two
+/// kernels.
+Call mixed_decode_call(const Chip& chip, const AttentionShape& shape, double requests,
+                       double context);
+/// alpha of t = t(mean) + alpha · (t(longest) − t(mean)), both of a whole batch of one length, when
+/// the contexts of a decode batch differ. Decode kernels split long caches: 0.035. In a mixed step
+/// they do not: the longest decides while all query heads run side by side, and half a wave of it
+/// shows beyond (`heads` of the rank; LLMServingSim's skew tables, RTX 4090 and PRO 6000).
+double longest_share(const Chip& chip, double heads, double requests, bool mixed);
 /// `requests` sequences of `tokens` tokens that all see one another.
 Call encoder_attention_call(const Chip& chip, const AttentionShape& shape, double requests,
                             double tokens);

@@ -9,6 +9,7 @@ namespace {
 double power_norm(double a, double b, double p) {
   const double high = std::max(a, b), low = std::min(a, b);
   if (high <= 0.0) return 0.0;
+  if (p == 2.0) return std::sqrt(a * a + b * b);  // the hot path: no powers
   const double ratio = low / high;
   if (ratio < 1e-4) return high;
   return high * std::pow(1.0 + std::pow(ratio, p), 1.0 / p);
@@ -82,7 +83,7 @@ bool Grid::covers(const std::array<float, kCurveAxes>& at) const {
 
 double Roofline::seconds(const Call& call) const {
   double busy = call.compute / compute;
-  if (call.waste > 1.0 && wave > 0.0) busy *= std::pow(call.waste, wave);
+  if (call.waste > 1.0 && wave > 0.0) busy *= wave == 1.0 ? call.waste : std::pow(call.waste, wave);
   if (call.depth > 0.0) busy *= 1.0 + short_k / call.depth;
   return power_norm(busy, call.memory / memory, knee) + floor + call.extra / pass;
 }

@@ -102,8 +102,13 @@ FitOptions context_options(std::span<const KernelPoint> points) {
     o.knots[2] = knots_between(points, 2, {0, 6, 7, 8, 9, 10, 12, 14});
   }
   o.start.compute = 0.6;
-  o.start.knee = 1.5;
+  o.start.knee = 2;
+  o.fit_knee = false;
   o.fit_wave = true;
+  // Left free, the bandwidth share stands in for work that does not depend on bandwidth, and the
+  // curve no longer transfers between parts that differ in it (H100, H200).
+  o.start.memory = 0.9;
+  o.fit_memory = false;
   return o;
 }
 
@@ -120,8 +125,11 @@ FitOptions decode_options(std::span<const KernelPoint> points) {
     o.knots[2] = knots_between(points, 2, {0, 1, 3});
   }
   o.start.compute = 0.5;
+  o.fit_short_k = true;
+  // Every step asks for this curve: a knee of 2 and whole waste need no powers.
   o.start.knee = 2;
-  o.fit_wave = o.fit_short_k = true;
+  o.fit_knee = false;
+  o.start.wave = 1;
   return o;
 }
 
@@ -131,6 +139,8 @@ FitOptions encoder_options(std::span<const KernelPoint> points) {
   o.knots[1] = knots_between(points, 1, {0, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14});
   o.start.compute = 0.6;
   o.fit_wave = true;
+  o.start.memory = 0.9;  // as of prompts
+  o.fit_memory = false;
   return o;
 }
 

@@ -24,7 +24,7 @@ struct FitOptions {
   /// Start values; the numbers named free are fitted, the others kept.
   cost::Roofline start;
   bool fit_wave = false, fit_short_k = false, fit_pass = false, fit_memory = true,
-       fit_compute = true;
+       fit_compute = true, fit_knee = true;
   /// Weight of second differences along each axis, against one point of weight 1 in a cell.
   std::array<double, cost::kCurveAxes> smooth = {0.05, 0.05, 0.05, 0.05};
   int folds = 8;

@@ -108,19 +108,29 @@ FitOptions context_options(std::span<const KernelPoint> points) {
   return o;
 }
 
+/// Of the core alone: its work hardly depends on bandwidth, and a free share of it would not
+/// transfer.
+FitOptions core_options(std::span<const KernelPoint> points) {
+  FitOptions o = context_options(points);
+  o.start.memory = 0.9;
+  o.fit_memory = false;
+  return o;
+}
+
 FitOptions decode_options(std::span<const KernelPoint> points) {
   FitOptions o;
   o.knots[0] = knots_between(points, 0, {0, 2, 4, 6, 8, 10});
   o.knots[1] = knots_between(points, 1, {1, 5, 8, 10, 12, 14, 17});
   o.knots[2] = knots_between(points, 2, {0, 3, 5, 7});
   o.start.compute = 0.4;
-  o.start.knee = 2;
+  o.start.knee = 2;  // fixed: every step asks for this curve, and a knee of 2 needs no powers
+  o.fit_knee = false;
   return o;
 }
 
 }  // namespace
 
-const Family kContextMlaFamily{"context_mla", read_context, context_options};
+const Family kContextMlaFamily{"context_mla", read_context, core_options};
 const Family kDecodeMlaFamily{"generation_mla", read_decode, decode_options};
 const Family kContextMlaModuleFamily{"mla_context_module", read_context_module, context_options};
 const Family kDecodeMlaModuleFamily{"mla_generation_module", read_decode_module, decode_options};
