@@ -11,11 +11,12 @@ namespace {
 
 using model::Compute;
 
-// Cost-model section 12, parts whose power nobody measured: idle 0.2 of the board limit (mean of
-// the floors seen: H200 0.18, B200 0.24, GB200 0.18), and a memory-bound kernel draws 0.7 of what a
-// compute-bound one does. On measured parts that law misses the mean of a table by 25 to 65 %,
-// mostly low: it is for parts without a measured relative.
-constexpr double kIdleShare = 0.2, kMemoryPowerShare = 0.7;
+// Cost-model section 12, parts whose power nobody measured: 0.18 of the board limit without work,
+// clocks up (median of the floors seen: H200 0.18, B200 0.24, GB200 0.18, and of what the idle
+// parts of a node add in runs on H100 0.16 and A100 0.17), and a memory-bound kernel draws 0.7 of
+// what a compute-bound one does. On measured parts that law misses the mean of a table by 25 to 65
+// %, mostly low: it is for parts without a measured relative.
+constexpr double kIdleShare = 0.18, kMemoryPowerShare = 0.7;
 
 constexpr std::array<std::string_view, kPowerClasses> kNames = {"gemm",
                                                                 "moe",

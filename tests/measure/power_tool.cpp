@@ -1,7 +1,9 @@
 // Developer program: fits the power surfaces from kernel tables with watts and prints how far they
 // are off, by shapes left out and with one accelerator left out at a time.
 //   portolan_power KERNELS_FOLDER OUT.jsonl
-// The folder holds manifest_power.csv (file, …, source, date). Not a test.
+//   portolan_power --runs FILE
+// The folder holds manifest_power.csv (file, …, source, date). FILE is a table of static batches
+// with power_w: mean watts of whole runs beside those of the shipped surfaces. Not a test.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -9,10 +11,14 @@
 #include <set>
 
 #include "base/files.hpp"
+#include "cost/step.hpp"
 #include "io/compression.hpp"
 #include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
 #include "measure/power_fit.hpp"
+#include "measure/table.hpp"
+#include "model/embedded.hpp"
+#include "model/library.hpp"
 
 namespace portolan {
 namespace {
@@ -96,16 +102,92 @@ Result<void> run(const std::string& folder, const std::string& out) {
   return write_file(out, text, true);
 }
 
+/// Mean watts of one replica that prefills a batch and decodes it to the end.
+Result<double> run_watts(const model::Architecture& architecture,
+                         const hardware::Accelerator& accelerator,
+                         const hardware::Accelerators& accelerators, const measure::TableRow& row) {
+  hardware::Node node;
+  node.accelerator = &accelerator;
+  node.count = 8;
+  node.link = accelerator.link;
+  node.link_per_direction = accelerator.link_per_direction;
+  node.link_domain = accelerator.link_domain;
+  const cost::Machine machine = PORTOLAN_TRY(cost::make_machine(
+      node, {.profile = &cost::shipped_profile(), .accelerators = &accelerators}));
+  const cost::Deployment deployment{.tp = static_cast<int>(row.whole_or("tp", 1))};
+  const cost::StepModel step = PORTOLAN_TRY(cost::StepModel::compile(
+      architecture, machine, deployment, *cost::find_engine("vllm", "0.5")));
+  const double batch = row.number_or("batch_or_concurrency", 1),
+               prompt = row.number_or("input_len", 1), output = row.number_or("output_len", 1);
+  double joules = 0, seconds = 0;
+  const auto add = [&](const cost::Batch& b, double steps) {
+    const cost::StepTime t = step.time(b);
+    joules += steps * step.energy(b, t).value_or(Joules(0)).raw();
+    seconds += steps * t.total.raw();
+  };
+  add({.prefill_requests = batch, .prefill_tokens = batch * prompt, .sampled = batch}, 1);
+  constexpr int kParts = 8;
+  for (int i = 0; i < kParts; ++i)
+    add({.decode_requests = batch,
+         .decode_context = prompt + output * (i + 0.5) / kParts,
+         .sampled = batch},
+        output / kParts);
+  return joules / seconds;
+}
+
+Result<void> score_runs(const std::string& file) {
+  const auto catalogue = PORTOLAN_TRY(market::Catalogue::embedded());
+  const auto library = PORTOLAN_TRY(model::Library::open(model::embedded_models()));
+  const measure::Table table = PORTOLAN_TRY(measure::Table::open(file));
+  std::map<std::string, Means> groups;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const measure::TableRow row(table, i);
+    double watts = row.number_or("power_w", 0);
+    if (watts > 1e5) watts /= 1000;  // some rows are in milliwatts
+    const std::string& gpu = row.text("gpu");
+    const auto* accelerator = PORTOLAN_TRY(
+        measure::system_of(catalogue->accelerators(), gpu == "GH200"  ? "gh200-96gb"
+                                                      : gpu == "A100" ? "a100-sxm-40gb"
+                                                                      : "h100-sxm-80gb"));
+    const auto model = library.named(row.text("model"));
+    measure::ScoredPoint p;
+    p.measured = watts;
+    if (model) {
+      if (const auto predicted =
+              run_watts(model->architecture, *accelerator, catalogue->accelerators(), row))
+        p.predicted = *predicted;
+    }
+    groups[fmt::format("{} tp {} {}", gpu, row.text("tp"), row.text("engine"))].add(p);
+  }
+  for (const auto& [name, m] : groups) {
+    if (m.n == 0) {
+      fmt::print("{:32}   0 of {:3} rows: no such model, or it does not fit the layout\n", name,
+                 m.points);
+      continue;
+    }
+    const auto n = static_cast<double>(m.n);
+    fmt::print(
+        "{:32} {:3} of {:3} rows  measured {:7.1f} W  replica predicted {:7.1f} W  {:+6.1f} %"
+        "  MAPE {:5.1f} %\n",
+        name, m.n, m.points, m.measured / n, m.predicted / n, 100 * (m.predicted / m.measured - 1),
+        100 * m.ape / n);
+  }
+  return {};
+}
+
 }  // namespace
 }  // namespace portolan
 
 int main(int argc, char** argv) {
   using namespace portolan;
   if (argc != 3) {
-    fmt::print(stderr, "usage: portolan_power KERNELS_FOLDER OUT.jsonl\n");
+    fmt::print(stderr,
+               "usage: portolan_power KERNELS_FOLDER OUT.jsonl\n"
+               "       portolan_power --runs FILE\n");
     return 2;
   }
-  const auto done = run(argv[1], argv[2]);
+  const auto done =
+      std::string_view(argv[1]) == "--runs" ? score_runs(argv[2]) : run(argv[1], argv[2]);
   if (!done) {
     fmt::print(stderr, "{}", format_error(done.error()));
     return exit_code(done.error().code);
