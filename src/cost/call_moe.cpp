@@ -34,7 +34,7 @@ constexpr std::array kTypes = {
 
 // Rows of one expert are worked in tiles of this many; narrower tiles of small batches lose as
 // much in other ways.
-constexpr double kTileRows = 64, kTileColumns = 64;
+constexpr double kTileRows = 128, kTileColumns = 128;
 
 // Knots of the load tables: whole tokens, about two an octave.
 constexpr std::array kTokens = {1.0,    2.0,    3.0,     4.0,     6.0,     8.0,     12.0,    16.0,
@@ -270,9 +270,9 @@ Call moe_call(const Chip& chip, const MoeType& type, const MoeShape& shape,
   // Rows scattered and gathered, and the sum over all choices, those of other ranks included.
   call.extra =
       kActivationBytes * (tokens * shape.top_k + 2 * load.rows) * shape.hidden / chip.bandwidth;
-  const double touched = std::max(load.experts, 0.5);
-  call.at = {static_cast<float>(std::log2(std::max(1.0, load.rows / touched))),
-             static_cast<float>(std::log2(touched)), static_cast<float>(std::log2(element)), 0};
+  const auto log = [](double x) { return static_cast<float>(std::log2(x)); };
+  call.at = {log(std::max(tokens * shape.top_k / shape.experts, 1.0 / 1024)),
+             log(std::max(load.experts, 0.5)), log(element), log(shape.hidden / width)};
   return call;
 }
 

@@ -70,9 +70,12 @@ Result<KernelPoint> read(const KernelTable& table, std::size_t row, const cost::
 
 FitOptions options(std::span<const KernelPoint> points) {
   FitOptions o;
-  o.knots[0] = knots_of(coordinates(points, 0), 1.0F, 14);
-  o.knots[1] = knots_of(coordinates(points, 1), 1.0F, 7);
-  o.knots[2] = knots_of(coordinates(points, 2), 1.0F, 7);
+  // Cells in proportion to what was measured: a type of two models must not get its own table.
+  const std::size_t n = points.size(), rich = n >= 6000 ? 2 : n >= 1500 ? 1 : 0;
+  o.knots[0] = knots_of(coordinates(points, 0), 1.0F, 8 + 2 * rich);
+  o.knots[1] = knots_of(coordinates(points, 1), 1.0F, 4 + rich);
+  o.knots[2] = knots_of(coordinates(points, 2), 1.0F, 4 + rich);
+  if (rich > 0) o.knots[3] = knots_of(coordinates(points, 3), 2.0F, 2);
   o.start.compute = 0.4;
   o.start.memory = 0.8;
   o.start.knee = 1.5;
