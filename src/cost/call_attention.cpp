@@ -12,9 +12,10 @@
 namespace portolan::cost {
 namespace {
 
-constexpr double kBlock = 128;          // queries and keys of a tile
-constexpr double kQueryRows = 64;       // rows of a tile that one key-value head's queries share
-constexpr double kActivationBytes = 2;  // queries and outputs are 16 bit
+constexpr double kBlock = 128;            // queries and keys of a tile
+constexpr double kQueryRows = 64;         // rows of a tile that one key-value head's queries share
+constexpr double kLongestPrompt = 16384;  // of the published tables; beyond, work per token is held
+constexpr double kActivationBytes = 2;    // queries and outputs are 16 bit
 
 /// log2 for grid coordinates.
 float log2_of(double x) { return static_cast<float>(std::log2(x)); }
@@ -162,7 +163,7 @@ Call context_attention_call(const Chip& chip, const AttentionShape& shape, doubl
       waste_of(chip, blocks_of(tokens, cached, shape.window, shape.causal), pairs, parallel);
   // Work per token grows with the prefix like with a longer prompt; the number of tiles does not.
   const double prefix = shape.window > 0 ? std::min(cached, shape.window) : cached;
-  const double equal = tokens + 2 * prefix;
+  const double equal = std::max(tokens, std::min(tokens + 2 * prefix, kLongestPrompt));
   const double sharing = shape.heads / shape.kv_heads;
   call.at = {log2_of(parallel * tokens / equal),
              sharing > 1 ? log2_of(sharing) : -log2_of(shape.kv_heads), log2_of(equal), 0};
