@@ -71,9 +71,9 @@ Call decode_attention_call(const Chip& chip, const AttentionShape& shape, double
 /// Decoding tokens inside a step that also holds prompts, where the engine starts one kernel for
 /// both: each is a prompt of one token, without the splits along the cache that decode kernels
 /// make. Priced by the curve of context attention; the launch floor of that kernel is paid once for
-/// both. vLLM with FlashAttention does so (public mixed batches on RTX PRO 6000: median error 18 %,
-/// where the sum of prompt and decode kernels misses 26 %); FlashInfer and TensorRT-LLM start two
-/// kernels.
+/// both. vLLM with FlashAttention does so: on the mixed batches LLMServingSim measured on RTX PRO
+/// 6000 (FlashAttention 2) this misses by 25-28 %, the sum of a prompt and a decode kernel by
+/// 27-45 %. FlashInfer and TensorRT-LLM start two kernels.
 Call mixed_decode_call(const Chip& chip, const AttentionShape& shape, double requests,
                        double context);
 /// alpha of t = t(mean) + alpha · (t(longest) − t(mean)), both of a whole batch of one length, when
