@@ -111,9 +111,11 @@ double activation_bytes(const Architecture& architecture, const Deployment& depl
 Overhead overhead_bytes(const Architecture& architecture, const hardware::Accelerator& accelerator,
                         const Deployment& deployment, const EngineMemory& engine) {
   Overhead overhead;
-  overhead.context = engine.context.raw();
   overhead.communicator = communicator_bytes(engine, deployment.accelerators());
-  if (!architecture.causal) return overhead;  // encoders: one pass, nothing captured
+  // Encoders have no engine of their own: they run beside others, in one pass, nothing captured
+  // (bge-reranker-v2-m3 takes 0.9 GiB in all, cost-model.md §10.4).
+  if (!architecture.causal) return overhead;
+  overhead.context = engine.context.raw();
   const double layers = std::ceil(d(architecture.layer_count()) / deployment.pp);
   const bool gddr = accelerator.memory_type.starts_with("GDDR");
   overhead.runtime = (gddr ? engine.runtime_gddr : engine.runtime).raw() +

@@ -194,6 +194,16 @@ TEST(Memory, EncodersNeedNoCacheAndNoLogits) {
   EXPECT_EQ(sequence_bytes(a, {}, 8192).raw(), 0);
   EXPECT_EQ(max_sequences(a, layout, {}, 8192), kUnlimitedSequences);
   EXPECT_LT(layout.activations.in(kGB), 0.26);
+  EXPECT_EQ(layout.overhead.raw(), 0);
+}
+
+TEST(Memory, ARerankerTakesItsWeights) {
+  const auto library = model::Library::open(model::embedded_models()).value();
+  const model::Architecture a = library.named("bge-reranker-v2-m3").value().architecture;
+  const MemoryLayout layout = memory_layout(a, parts::machine(parts::h100()),
+                                            {.weights = model::Format::kFp16, .own_format = false},
+                                            {.max_batched_tokens = 512, .max_sequences = 1});
+  EXPECT_LT(layout.fixed().in(kGiB), 1.1);
 }
 
 RC_GTEST_PROP(MemoryLaw, MoreMemoryNeverLessFeasible, ()) {
