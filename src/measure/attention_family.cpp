@@ -88,7 +88,7 @@ Result<KernelPoint> read_encoder(const KernelTable& table, std::size_t row,
 }
 
 // Enough points for a fine grid; the published tables have some 5,000 or 500 a curve.
-constexpr std::size_t kMany = 2500;
+constexpr std::size_t kMany = 1500;
 
 FitOptions context_options(std::span<const KernelPoint> points) {
   FitOptions o;
@@ -99,7 +99,7 @@ FitOptions context_options(std::span<const KernelPoint> points) {
   } else {
     o.knots[0] = knots_between(points, 0, {0, 3, 5, 6, 7, 8, 10, 14});
     o.knots[1] = knots_between(points, 1, {-6, -3, 1, 4});
-    o.knots[2] = knots_between(points, 2, {0, 6, 7, 8, 9, 10, 12, 14});
+    o.knots[2] = knots_between(points, 2, {0, 5, 6, 7, 8, 9, 10, 12, 14});
   }
   o.start.compute = 0.6;
   o.start.knee = 2;
@@ -120,8 +120,8 @@ FitOptions decode_options(std::span<const KernelPoint> points) {
     o.knots[1] = knots_between(points, 1, {1, 4, 6, 7, 8, 9, 10, 11, 12, 14, 17});
     o.knots[2] = knots_between(points, 2, {0, 1, 3, 5, 5.58F});
   } else {
-    o.knots[0] = knots_between(points, 0, {0, 3, 5, 7, 8, 9, 10, 12});
-    o.knots[1] = knots_between(points, 1, {1, 5, 7, 8, 9, 10, 12, 14, 17});
+    o.knots[0] = knots_between(points, 0, {0, 3, 5, 6, 7, 8, 9, 10, 12});
+    o.knots[1] = knots_between(points, 1, {1, 5, 7, 8, 9, 10, 11, 12, 14, 17});
     o.knots[2] = knots_between(points, 2, {0, 1, 3});
   }
   o.start.compute = 0.5;
