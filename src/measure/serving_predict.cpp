@@ -241,7 +241,8 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
   const bool moe = is_moe(known->architecture);
   const RowLayout layout = row_layout(row, moe);
   const hardware::Resolved gpu = PORTOLAN_TRY(find_accelerator(accelerators_, row.gpu));
-  const cost::Engine* record = find_row_engine(row, gpu.accelerator->vendor);
+  const cost::Engine* record =
+      options_.engine != nullptr ? options_.engine : find_row_engine(row, gpu.accelerator->vendor);
   const std::string key =
       fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", row.model, row.gpu, layout.tp, layout.pp, layout.ep,
                   row.precision, row.note("kv"), record != nullptr ? record->engine : row.engine,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "cost/engine.hpp"
 #include "cost/profile.hpp"
 #include "hardware/accelerator.hpp"
 #include "io/text_formats.hpp"
@@ -23,6 +24,7 @@ struct ServingOptions {
   /// grows until the stage ends (serving.md §8.2).
   double stage_seconds = 600;
   const cost::Profile* profile = nullptr;  // fitted kernels; nullptr: the shipped ones
+  const cost::Engine* engine = nullptr;    // in place of each row's own record, to try constants
 };
 
 /// Every measured figure of the table as one point, predicted or with the reason why not. Metrics:

@@ -1,5 +1,5 @@
 // Developer check: scores tables of measured serving points and prints the errors by group.
-//   serving_measured [--rows FILE] [--by model] TABLE.csv[.gz] …
+//   serving_measured [--profile FILE] [--rows FILE] [--by model] TABLE.csv[.gz] …
 //   serving_measured --fit host|kernels TABLE.csv[.gz] …   host time of each engine record
 // Not a test: the measured tables are not part of the repository.
 #include <fmt/format.h>
@@ -37,14 +37,15 @@ std::optional<io::CsvTable> table_of(const std::string& path) {
 }
 
 int fit(const model::Library& library, const hardware::Accelerators& accelerators,
-        const std::vector<std::string>& arguments) {
+        const measure::ServingOptions& options, const std::vector<std::string>& arguments) {
   std::vector<std::pair<std::string, io::CsvTable>> tables;
   for (std::size_t i = 2; i < arguments.size(); ++i) {
     auto table = table_of(arguments[i]);
     if (!table) return 1;
     tables.emplace_back(arguments[i], std::move(*table));
   }
-  const auto fits = measure::fit_offline(tables, library, accelerators, arguments[1] == "kernels");
+  const auto fits =
+      measure::fit_offline(tables, library, accelerators, arguments[1] == "kernels", options);
   if (!fits) return 4;
   for (const measure::OfflineFit& f : *fits) {
     fmt::print(
@@ -59,12 +60,23 @@ int fit(const model::Library& library, const hardware::Accelerators& accelerator
   return 0;
 }
 
-int run(const std::vector<std::string>& arguments) {
+int run(std::vector<std::string> arguments) {
   const auto catalogue = market::Catalogue::embedded();
   const auto library = model::Library::open(model::embedded_models());
   if (!catalogue || !library) return 1;
+  cost::Profile profile;
+  measure::ServingOptions options;
+  if (arguments.size() > 2 && arguments[0] == "--profile") {
+    const auto text = read_file(arguments[1]);
+    if (!text) return 1;
+    auto parsed = cost::Profile::parse(*text, arguments[1]);
+    if (!parsed) return 1;
+    profile = std::move(*parsed);
+    options.profile = &profile;
+    arguments.erase(arguments.begin(), arguments.begin() + 2);
+  }
   if (arguments.size() > 2 && arguments[0] == "--fit")
-    return fit(*library, (*catalogue)->accelerators(), arguments);
+    return fit(*library, (*catalogue)->accelerators(), options, arguments);
   std::string rows_file, by,
       rows = "set,group,metric,label,measured,predicted,low,high,tier,reason\n";
   bool done = false;
@@ -78,7 +90,8 @@ int run(const std::vector<std::string>& arguments) {
     const auto table = table_of(path);
     if (!table) return 1;
     const auto began = std::chrono::steady_clock::now();
-    auto points = measure::score_serving(*table, path, *library, (*catalogue)->accelerators());
+    auto points =
+        measure::score_serving(*table, path, *library, (*catalogue)->accelerators(), options);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     if (!points) {
       fmt::print(stderr, "{}", format_error(points.error()));
