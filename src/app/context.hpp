@@ -20,12 +20,12 @@ namespace portolan::app {
 inline constexpr std::string_view kServingBackend = "vllm";
 
 struct ContextOptions {
-  std::optional<std::string> catalogue;  // file or folder instead of the embedded snapshot
-  std::optional<Date> as_of;
-  std::optional<std::string> profile;  // fitted curves laid over the shipped ones
-  unsigned threads = 0;                // 0 = hardware
+  std::optional<std::string> catalogue = {};  // file or folder instead of the embedded snapshot
+  std::optional<Date> as_of = {};
+  std::optional<std::string> profile = {};  // fitted curves laid over the shipped ones
+  unsigned threads = 0;                     // 0 = hardware
   /// Told what long work is at; "" when it is done. nullptr: nobody listens.
-  std::function<void(std::string_view)> progress;
+  std::function<void(std::string_view)> progress = {};
 };
 
 /// Immutable; safe to share between threads.

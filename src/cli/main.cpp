@@ -211,8 +211,11 @@ Result<SideFiles> side_files(io::Value& request, const app::Verb& verb) {
   return files;
 }
 
+/// An empty file, as mktemp makes them, has nothing to lose.
 Result<void> write_side_file(const io::Value& path, bool force, std::string_view content) {
-  return path.is_string() ? write_file(path.string(), content, force) : Result<void>();
+  if (!path.is_string()) return {};
+  const auto old = read_file_head(path.string(), 1);
+  return write_file(path.string(), content, force || (old && old->file_size == 0));
 }
 
 Result<void> write_side_files(const app::Answer& answer, const SideFiles& files, bool csv_raw) {

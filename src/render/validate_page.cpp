@@ -81,7 +81,7 @@ Table groups_table(const ValidateResult& r, std::size_t limit) {
   });
   std::vector<Table::Column> first;
   if (several) first.push_back(Table::names("set", 8));
-  first.push_back(Table::names("group, worst first", 20));
+  first.push_back(Table::names("group, worst first", 30));
   Table table(score_columns(std::move(first)));
   std::size_t shown = 0;
   for (const GroupScore* g : worst_first(r.groups)) {

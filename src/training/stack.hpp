@@ -58,7 +58,7 @@ struct Stack {
 // step times; no row and no term is fitted. Median error of the step time with them, 2026-11-22:
 // Megatron-Bridge dense 10 %, mixtures of experts 15 %, NeMo 4 %, MLPerf fine-tuning 5 % (fused);
 // llm-foundry 13 %, torchtitan 21 % (eager); vTrain 9-10 %, BLOOM 11 %, Megatron-LM 2021-22 2-3 %
-// (unfused). tests/training/measured.cpp repeats the check.
+// (unfused). `portolan validate training` repeats the check.
 
 /// A current stack: fused kernels, flash attention, bucketed overlap of gradients. The default of a
 /// Job.

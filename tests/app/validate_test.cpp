@@ -100,7 +100,8 @@ TEST(Validate, every_shipped_point_is_in_one_group_and_none_is_dropped) {
     EXPECT_GT(p.measured, 0);
   }
   for (const measure::GroupScore& total : r.totals) {
-    if (total.set != "kernels") EXPECT_GT(total.covered, 0.85) << total.set << " " << total.metric;
+    EXPECT_GT(total.covered, total.set == "kernels" ? -1 : 0.85)
+        << total.set << " " << total.metric;
   }
   EXPECT_EQ(r.goldens_moved, 0u);
 }
@@ -125,7 +126,8 @@ TEST(Validate, a_threshold_is_a_policy) {
   ASSERT_TRUE(wrong);
   EXPECT_EQ(exit_code(wrong->code), 5);
   EXPECT_EQ(text(render::to_value(answer, {}), "policy.passed"), "false");
-  const Value lax = request({{"set", "training"}, {"max_median_ape", "100%"}});
+  const Value lax =
+      request({{"data", file("validate_steps3.csv", kSteps)}, {"max_median_ape", "50%"}});
   EXPECT_FALSE(app::verdict(ask("validate", lax)));
 }
 
@@ -150,9 +152,9 @@ TEST(Validate, rows_and_plot_hold_every_point) {
   };
   for (std::size_t i = 0; i < points.size(); ++i) {
     EXPECT_EQ(cell(i, "group"), points[i].group);
-    if (points[i].predicted)
-      EXPECT_NEAR(std::stod(cell(i, "ape")),
-                  std::abs(*points[i].predicted / points[i].measured - 1), 1e-12);
+    if (!points[i].predicted) continue;
+    EXPECT_NEAR(std::stod(cell(i, "ape")), std::abs(*points[i].predicted / points[i].measured - 1),
+                1e-12);
   }
   const std::string svg = render::score_plot(points, "T <&>");
   std::size_t circles = 0, answered = 0;

@@ -115,7 +115,8 @@ def day(text):
 def renamed(rows, columns, prefix, sources, name="", extra=()):
     out = []
     for number, row in enumerate(rows, 1):
-        new = {ours: digits(row[theirs]) for ours, theirs in columns.items()}
+        new = {ours: row[theirs] if ours == "engine_version" else digits(row[theirs])
+               for ours, theirs in columns.items()}
         new["point"] = f"{name}{number:03d}"
         new["source"] = sources.id(prefix, row["source"], day(row["date"]))
         new["date"] = day(row["date"])
