@@ -197,6 +197,8 @@ Section hardware_section(const EstimateResult& r, const OnHardware& on) {
   if (!trains && on.joules_per_output_token) {
     out.add("energy", fmt::format("{} per output token, accelerators only",
                                   si(on.joules_per_output_token->raw(), "J", 3)));
+  } else if (!trains && on.decode_per_token) {
+    out.add("energy", fmt::format("unknown: no board power of {} is known", on.accelerator->id));
   }
   return out;
 }
