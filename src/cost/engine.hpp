@@ -64,6 +64,7 @@ struct Engine {
 
   // Outside of steps, at the client's side of the engine (serving.md §1.14).
   Seconds front_end{0};         // HTTP, queue hops and first detokenising, once per request
+  Seconds fan_out{0};           // handing a request to the ranks, for each doubling of them
   Seconds per_prompt_token{0};  // tokenising and moving the prompt
   Seconds after_decode{0};      // closing the request
   Seconds per_output_token{0};  // detokenising and streaming one token

@@ -284,10 +284,11 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
 }
 
 double StepModel::rows(const Batch& batch) const {
-  // Pure decode steps replay a captured graph of the next size; steps with prompts do not.
-  return batch.prefill_tokens > 0
-             ? batch.decode_tokens() + batch.prefill_tokens
-             : engine_.graphs.padded(batch.decode_requests) * (1.0 + batch.drafted);
+  // Steps that replay captured graphs run at the next captured size.
+  if (batch.prefill_tokens <= 0)
+    return engine_.graphs.padded(batch.decode_requests) * (1.0 + batch.drafted);
+  const double tokens = batch.decode_tokens() + batch.prefill_tokens;
+  return tokens <= engine_.captured_prompt_tokens ? engine_.graphs.padded(tokens) : tokens;
 }
 
 void StepModel::add_layers(Row& sum, const Batch& batch) const {

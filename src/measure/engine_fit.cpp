@@ -18,24 +18,23 @@ struct Handle {
   const char* name;
   Seconds cost::Engine::* field;
 };
-constexpr std::array<Handle, 7> kHandles = {{
+constexpr std::array<Handle, 6> kHandles = {{
     {"per_step", &cost::Engine::per_step},
     {"per_layer", &cost::Engine::per_layer},
     {"per_request", &cost::Engine::per_request},
-    {"per_prefill_token", &cost::Engine::per_prefill_token},
-    {"per_prefill_step", &cost::Engine::per_prefill_step},
     {"front_end", &cost::Engine::front_end},
+    {"fan_out", &cost::Engine::fan_out},
     {"per_prompt_token", &cost::Engine::per_prompt_token},
 }};
 constexpr std::size_t kCount = kHandles.size();
 // Constants below these are not told from nothing: they start here.
-constexpr std::array<double, kCount> kLeast = {2e-5, 2e-5, 2e-7, 1e-8, 1e-5, 1e-3, 1e-8};
+constexpr std::array<double, kCount> kLeast = {1e-5, 1e-5, 1e-7, 1e-4, 1e-5, 1e-8};
 
 using Vector = std::array<double, kCount>;
-constexpr double kPrior = 1.5;   // standard deviation of ln(constant / start)
-constexpr double kNoise = 0.15;  // of ln(measured / predicted), scale of Huber's weights
-constexpr double kClip = 1.5;    // residuals beyond so many scales count less
-constexpr int kRounds = 8;
+constexpr double kPrior = 0.7;   // standard deviation of ln(constant / start)
+constexpr double kNoise = 0.15;  // of ln(measured / predicted)
+constexpr double kTail = 0.3;    // residuals beyond count less (Cauchy's weights)
+constexpr int kRounds = 6;
 
 cost::Engine with(const cost::Engine& start, const Vector& logs) {
   cost::Engine engine = start;
@@ -53,8 +52,7 @@ std::vector<Residual> residuals(std::span<const ServingPoint* const> points,
     const ServingPoint& p = *points[i];
     // Defaults and scheduling are those of the point's own version.
     cost::Engine engine = p.step->engine();
-    const cost::Engine fitted = with(start, logs);
-    for (const Handle& h : kHandles) engine.*h.field = fitted.*h.field;
+    take_constants(engine, with(start, logs));
     const serving::ClosedLoopResult r = predict(p, engine);
     const auto log_ratio = [](const std::optional<double>& ms, double seconds) {
       return ms && *ms > 0 && seconds > 0 ? std::log(*ms / (1e3 * seconds)) : std::nan("");
@@ -131,8 +129,7 @@ Solution minimise(const Problem& problem, Vector logs, const std::vector<bool>& 
       for (std::size_t m = 0; m < 2; ++m) {
         const double r = base[i][m];
         if (!std::isfinite(r)) continue;
-        const double scaled = std::abs(r) / kNoise;
-        const double weight = (scaled <= kClip ? 1.0 : kClip / scaled) / (kNoise * kNoise);
+        const double weight = 1.0 / (kNoise * kNoise) / (1.0 + r * r / (kTail * kTail));
         Vector slope;  // d prediction / d constant, in logs
         for (std::size_t k = 0; k < kCount; ++k) slope[k] = (r - moved[k][i][m]) / kStep;
         for (std::size_t k = 0; k < kCount; ++k) {
@@ -206,6 +203,10 @@ cost::Band band_of(std::span<const Residual> residuals, std::size_t metric) {
 
 }  // namespace
 
+void take_constants(cost::Engine& engine, const cost::Engine& from) {
+  for (const Handle& h : kHandles) engine.*h.field = from.*h.field;
+}
+
 Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::Engine& start,
                              unsigned threads) {
   Problem problem;
@@ -250,7 +251,7 @@ Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::E
     std::vector<bool> use = distinct;
     for (const std::size_t i : members) use[i] = false;
     Vector logs = whole.logs;
-    if (models.size() > 1) logs = minimise(problem, whole.logs, use, 3).logs;
+    if (models.size() > 1) logs = minimise(problem, whole.logs, use, 2).logs;
     std::vector<const ServingPoint*> out;
     for (const std::size_t i : members) out.push_back(all[i]);
     const std::vector<Residual> r = residuals(out, problem.start, logs, threads);

@@ -34,8 +34,11 @@ struct EngineFit {
   std::vector<std::pair<std::string, FitErrors>> by_model;  // held out, by name
 };
 
+/// Gives `engine` the fitted constants of another record; scheduling and defaults stay.
+void take_constants(cost::Engine& engine, const cost::Engine& from);
+
 /// Fits the host constants of one family to `points` (others than its own are left aside), starting
-/// from `start`: least squares of ln(measured / predicted) of both metrics with Huber's weights, by
+/// from `start`: least squares of ln(measured / predicted) of both metrics with Cauchy's weights, by
 /// Gauss-Newton in the logarithms of the constants, each held near its start by a weak prior. A
 /// run measured once and listed several times counts once. Bands are quantiles of the left-out
 /// residuals of models. Errors: invalid_input when fewer than 20 points of the family can be

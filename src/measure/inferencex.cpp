@@ -19,7 +19,7 @@ namespace {
 constexpr double kShortest = 0.8;
 // Runs of the vendor: nominal lengths, but outputs end early or late by a little, as their clients
 // are seen to fall out of step.
-constexpr double kVendorSpread = 0.1;
+constexpr double kVendorSpread = 0.05;
 
 struct Row {
   const io::CsvTable& csv;
@@ -42,7 +42,7 @@ struct Row {
 /// 2025-10 to 2026-04); what they leave alone is the engine's default.
 struct Launch {
   double kv_bytes = 2;
-  std::optional<double> memory_fraction, max_batched_tokens;
+  std::optional<double> memory_fraction, max_batched_tokens, largest_capture;
   double poll_steps = 1, gather_steps = 0;
   double drafted = 0;
 };
@@ -76,6 +76,9 @@ Launch launch_of(const cost::Engine& engine, const model::Architecture& architec
       // NVFP4 checkpoints name fp8 for the cache themselves.
       if (blackwell && (nvfp4 || recent)) launch.kv_bytes = 1;
       if (blackwell && recent) launch.max_batched_tokens = 2.0 * input;
+      if (blackwell && recent) launch.largest_capture = latent ? 8192 : 2048;
+      // The gpt-oss scripts set --max-cudagraph-capture-size.
+      if (architecture.weights == model::Format::kMxfp4) launch.largest_capture = 2048;
       break;
     case cost::EngineFamily::kSglang:
       launch.kv_bytes = blackwell || !latent ? 1 : 2;
@@ -151,15 +154,16 @@ hardware::Node node_of(const hardware::Accelerator& accelerator) {
 /// vLLM 0.19 and later, whose launch scripts know data-parallel attention.
 bool recent(const Row& row, const cost::Engine& engine) {
   const std::string& version = row.text("backend_version");
-  return engine.family == cost::EngineFamily::kVllm && engine.engine == "vllm-0.19" &&
+  return engine.family == cost::EngineFamily::kVllm && engine.engine >= "vllm-0.19" &&
          !version.empty() && version[0] >= '0' && version[0] <= '9';
 }
 
 /// Everything that rows share, kept while the table is read.
 class Reader {
  public:
-  Reader(const model::Library& library, const hardware::Accelerators& accelerators)
-      : library_(library), accelerators_(accelerators) {}
+  Reader(const model::Library& library, const hardware::Accelerators& accelerators,
+         const cost::Profile& profile)
+      : library_(library), accelerators_(accelerators), profile_(profile) {}
 
   ServingPoint point(const Row& row) {
     ServingPoint p;
@@ -196,7 +200,9 @@ class Reader {
     const auto input = row.number("isl"), output = row.number("osl");
     if (!input || !output || *input < 1 || *output < 1) p.reason = "isl or osl is missing";
     if (!p.reason.empty()) return p;
-    const bool public_runs = row.text("provenance").starts_with("SemiAnalysis");
+    // The vendor's gap analysis repeats public runs, rounded.
+    const bool public_runs = row.text("provenance").starts_with("SemiAnalysis") ||
+                             row.text("id").find("gap_analysis") != std::string::npos;
     const double batch = row.number("batch_size").value_or(1.0);
     LayoutColumns columns{.tp = row.degree("tp"),
                           .attention_dp = row.degree("attention_dp"),
@@ -237,7 +243,7 @@ class Reader {
                const Layout& layout, const std::string& precision, bool moe, bool public_runs) {
     p.architecture = fmt::format("{} {} {}", model.architecture.model_type,
                                  model.architecture.hidden, model.architecture.layer_count());
-    const bool blackwell = accelerator.architecture == "blackwell";
+    const bool blackwell = accelerator.architecture.starts_with("blackwell");
     const bool nvfp4 = precision == "fp4" && model.architecture.weights != Format::kMxfp4;
     const Launch launch =
         launch_of(engine, model.architecture, blackwell, nvfp4, recent(row, engine), public_runs,
@@ -252,8 +258,9 @@ class Reader {
     cost::Deployment deployment{.tp = layout.tp, .ep = moe ? layout.ep : 1};
     deployment.kv_bytes_per_element = launch.kv_bytes;
     const std::string key =
-        fmt::format("{}|{}|{}|{}|{}|{}|{}|{}", row.text("model"), accelerator.id, engine.engine,
-                    precision, row.text("moe_quant"), layout.tp, deployment.ep, launch.kv_bytes);
+        fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", row.text("model"), accelerator.id, engine.engine,
+                    precision, row.text("moe_quant"), layout.tp, deployment.ep, launch.kv_bytes,
+                    launch.largest_capture.value_or(0));
     auto at = compiled_.find(key);
     if (at == compiled_.end()) {
       Compiled entry;
@@ -261,12 +268,19 @@ class Reader {
       store_as(entry.architecture, deployment, precision == "bf16" ? "" : precision,
                row.text("moe_quant"));
       entry.deployment = deployment;
-      auto machine = cost::make_machine(node_of(accelerator));
+      auto machine = cost::make_machine(node_of(accelerator),
+                                        {.profile = &profile_,
+                                         .accelerators = &accelerators_,
+                                         .backend = cost::engine_family_name(engine.family),
+                                         .version = {}});
       if (!machine) {
         entry.reason = machine.error().message;
       } else {
         // An accelerator without the arithmetic of a checkpoint runs it as weights only.
-        auto step = cost::StepModel::compile(entry.architecture, *machine, deployment, engine);
+        cost::Engine launched = engine;
+        if (launch.largest_capture)
+          launched.graphs.largest = launched.captured_prompt_tokens = *launch.largest_capture;
+        auto step = cost::StepModel::compile(entry.architecture, *machine, deployment, launched);
         if (step) {
           entry.step = std::make_shared<const cost::StepModel>(std::move(*step));
         } else {
@@ -284,6 +298,11 @@ class Reader {
     p.load.poll_steps = launch.poll_steps;
     p.limits.max_batched_tokens = launch.max_batched_tokens.value_or(engine.max_num_batched_tokens);
     p.limits.max_sequences = std::max(engine.max_num_seqs, p.load.clients);
+    // In the vendor's dense TensorRT-LLM runs one client at a time waits for a whole request: the
+    // mean time to first token grows by the length of a request over the number of clients.
+    if (!public_runs && !moe && engine.family == cost::EngineFamily::kTrtllm &&
+        p.load.clients > 1.0)
+      p.limits.max_sequences = p.load.clients - 1.0;
     p.limits.kv_sequences =
         kv_sequences(entry, engine, launch, p) * std::max(1, entry.deployment.ep / layout.tp);
   }
@@ -317,6 +336,7 @@ class Reader {
 
   const model::Library& library_;
   const hardware::Accelerators& accelerators_;
+  const cost::Profile& profile_;
   std::map<std::string, Result<model::Model>> models_;
   std::map<std::string, Compiled> compiled_;
 };
@@ -348,7 +368,8 @@ Layout layout_of(const LayoutColumns& c) {
 
 Result<std::vector<ServingPoint>> read_inferencex(const io::CsvTable& csv, const std::string& file,
                                                   const model::Library& library,
-                                                  const hardware::Accelerators& accelerators) {
+                                                  const hardware::Accelerators& accelerators,
+                                                  const cost::Profile* profile) {
   for (const char* column : {"model", "system", "backend", "backend_version", "precision", "mode",
                              "isl", "osl", "concurrency", "tp", "attention_dp", "moe_tp", "moe_ep",
                              "measured_ttft_ms", "measured_tpot_ms"}) {
@@ -358,7 +379,7 @@ Result<std::vector<ServingPoint>> read_inferencex(const io::CsvTable& csv, const
                   "the header must be that of the InferenceX table");
     }
   }
-  Reader reader(library, accelerators);
+  Reader reader(library, accelerators, profile != nullptr ? *profile : cost::shipped_profile());
   std::vector<ServingPoint> points;
   points.reserve(csv.rows.size());
   for (std::size_t i = 0; i < csv.rows.size(); ++i) points.push_back(reader.point({csv, i}));
@@ -368,9 +389,9 @@ Result<std::vector<ServingPoint>> read_inferencex(const io::CsvTable& csv, const
 Result<std::vector<ScoredPoint>> score_inferencex(const io::CsvTable& csv, const std::string& file,
                                                   const model::Library& library,
                                                   const hardware::Accelerators& accelerators,
-                                                  unsigned threads) {
+                                                  unsigned threads, const cost::Profile* profile) {
   const std::vector<ServingPoint> points =
-      PORTOLAN_TRY(read_inferencex(csv, file, library, accelerators));
+      PORTOLAN_TRY(read_inferencex(csv, file, library, accelerators, profile));
   return score_serving(points, threads);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "cost/profile.hpp"
 #include "hardware/accelerator.hpp"
 #include "io/text_formats.hpp"
 #include "measure/serving_point.hpp"
@@ -36,16 +37,19 @@ struct LayoutColumns {
 };
 Layout layout_of(const LayoutColumns& columns);
 
-/// All rows, in order; unanswerable ones (disaggregated, unknown names) with a reason. Errors:
-/// invalid_input naming a missing column.
+/// All rows, in order; unanswerable ones (disaggregated, unknown names) with a reason. `profile`:
+/// the kernels' curves, nullptr the shipped ones; it and `accelerators` must outlive the points.
+/// Errors: invalid_input naming a missing column.
 Result<std::vector<ServingPoint>> read_inferencex(const io::CsvTable& csv, const std::string& file,
                                                   const model::Library& library,
-                                                  const hardware::Accelerators& accelerators);
+                                                  const hardware::Accelerators& accelerators,
+                                                  const cost::Profile* profile = nullptr);
 
 /// Both metrics of all rows.
 Result<std::vector<ScoredPoint>> score_inferencex(const io::CsvTable& csv, const std::string& file,
                                                   const model::Library& library,
                                                   const hardware::Accelerators& accelerators,
-                                                  unsigned threads);
+                                                  unsigned threads,
+                                                  const cost::Profile* profile = nullptr);
 
 }  // namespace portolan::measure

@@ -32,7 +32,10 @@ class Loop {
         budget_(std::max(1.0, limits.max_batched_tokens)),
         slots_(std::floor(limits.batch_cap())),
         ranks_(std::max(1.0, static_cast<double>(step.deployment().ep) / step.deployment().tp)),
-        lanes_(std::max(1, step.deployment().pp)) {
+        lanes_(std::max(1, step.deployment().pp)),
+        front_end_(engine_.front_end.raw() +
+                   engine_.fan_out.raw() *
+                       std::log2(std::max(1.0, ranks_ * step.deployment().tp * lanes_))) {
     double chance = 1;
     for (double k = 0; k < load.drafted; ++k) {
       chance *= load.acceptance;
@@ -92,7 +95,7 @@ class Loop {
     request.sent = time;
     request.prompt_left = request.input;
     front_free_ = std::max(front_free_, time) + engine_.per_prompt_token.raw() * request.input;
-    arriving_.push({.time = front_free_ + engine_.front_end.raw(), .request = next_});
+    arriving_.push({.time = front_free_ + front_end_, .request = next_});
     ++next_;
   }
 
@@ -298,6 +301,7 @@ class Loop {
   const ClosedLoop& load_;
   double budget_, slots_, ranks_;
   int lanes_;
+  double front_end_;
   std::vector<Request> requests_;
   std::size_t next_ = 0, finished_ = 0;
   double now_ = 0, seen_ = 0;  // seen_: arrivals up to here may join the next step

@@ -5,11 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <string>
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "io/compression.hpp"
 #include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
@@ -59,6 +61,44 @@ Result<void> run(const std::vector<std::string>& arguments) {
   for (const auto& [reason, n] : reasons) fmt::print("not answered {:5}: {}\n", n, reason);
   const auto scored = measure::score_serving(points, 0);
   print(scored);
+  if (arguments.size() > 8 && arguments[2] == "try") {  // OUT.csv FAMILY and six constants in us
+    cost::Engine constants = *cost::find_engine(arguments[4]);
+    const std::array<Seconds cost::Engine::*, 6> fields = {
+        &cost::Engine::per_step,  &cost::Engine::per_layer, &cost::Engine::per_request,
+        &cost::Engine::front_end, &cost::Engine::fan_out,   &cost::Engine::per_prompt_token};
+    for (std::size_t k = 0; k < fields.size() && k + 5 < arguments.size(); ++k)
+      constants.*fields[k] = Seconds(1e-6 * parse_double(arguments[k + 5]).value_or(0));
+    std::map<std::string, std::array<std::vector<double>, 2>> by;
+    std::string out = "id,group,metric,measured,predicted\n";
+    for (const auto& p : points) {
+      if (!p.reason.empty() || p.step->engine().family != constants.family) continue;
+      cost::Engine engine = p.step->engine();
+      measure::take_constants(engine, constants);
+      const auto r = measure::predict(p, engine);
+      const std::array<double, 2> predicted = {1e3 * r.ttft_mean.raw(), 1e3 * r.tpot_mean.raw()};
+      const std::array<std::optional<double>, 2> measured = {p.ttft_ms, p.tpot_ms};
+      for (std::size_t m = 0; m < 2; ++m) {
+        if (!measured[m]) continue;
+        out += fmt::format("{},{},{},{},{}\n", p.label, p.group, m == 0 ? "ttft_mean" : "tpot_mean",
+                           *measured[m], predicted[m]);
+        for (const std::string& name : {p.architecture, std::string("~all")})
+          by[name][m].push_back(predicted[m] / *measured[m] - 1.0);
+      }
+    }
+    for (auto& [name, errors] : by) {
+      for (std::size_t m = 0; m < 2; ++m) {
+        double sum = 0;
+        for (const double e : errors[m]) sum += std::abs(e);
+        std::sort(errors[m].begin(), errors[m].end());
+        fmt::print("{:28} {} n {:4} mape {:5.1f} bias {:+5.1f} p10 {:+5.1f} p90 {:+6.1f}\n", name,
+                   m == 0 ? "ttft" : "tpot", errors[m].size(),
+                   100 * sum / static_cast<double>(errors[m].size()),
+                   100 * measure::quantile(errors[m], 0.5), 100 * measure::quantile(errors[m], 0.1),
+                   100 * measure::quantile(errors[m], 0.9));
+      }
+    }
+    return write_file(arguments[3], out, true);
+  }
   if (arguments.size() > 2 && arguments[2] == "fit") {
     const auto show = [](const measure::FitErrors& e) {
       return fmt::format(
@@ -67,7 +107,10 @@ Result<void> run(const std::vector<std::string>& arguments) {
           e.points, 100 * e.ttft_mean, 100 * e.ttft_median, e.ttft_inside, 100 * e.tpot_mean,
           100 * e.tpot_median, e.tpot_inside);
     };
+    std::vector<cost::Engine> fitted;
+    const std::string only = arguments.size() > 4 ? arguments[4] : "";
     for (const char* family : {"vllm", "sglang", "trtllm"}) {
+      if (!only.empty() && only != family) continue;
       const auto fit = PORTOLAN_TRY(measure::fit_engine(points, *cost::find_engine(family), 0));
       fmt::print("{}\n", family);
       for (const auto& c : fit.constants)
@@ -75,7 +118,26 @@ Result<void> run(const std::vector<std::string>& arguments) {
       fmt::print("  fit      {}\n  held out {}\n", show(fit.fit), show(fit.held_out));
       fmt::print("  bands ttft {:.3f} {:.3f} tpot {:.3f} {:.3f}\n", fit.engine.ttft_band.low,
                  fit.engine.ttft_band.high, fit.engine.tpot_band.low, fit.engine.tpot_band.high);
+      fitted.push_back(fit.engine);
       for (const auto& [name, e] : fit.by_model) fmt::print("    {:28} {}\n", name, show(e));
+    }
+    if (arguments.size() > 3) {
+      std::string out = "id,group,metric,measured,predicted\n";
+      for (const auto& p : points) {
+        if (!p.reason.empty()) continue;
+        cost::Engine engine = p.step->engine();
+        for (const cost::Engine& f : fitted) {
+          if (f.family == engine.family) measure::take_constants(engine, f);
+        }
+        const auto r = measure::predict(p, engine);
+        if (p.ttft_ms)
+          out += fmt::format("{},{},ttft_mean,{},{}\n", p.label, p.group, *p.ttft_ms,
+                             1e3 * r.ttft_mean.raw());
+        if (p.tpot_ms)
+          out += fmt::format("{},{},tpot_mean,{},{}\n", p.label, p.group, *p.tpot_ms,
+                             1e3 * r.tpot_mean.raw());
+      }
+      return write_file(arguments[3], out, true);
     }
   }
   if (arguments.size() > 3 && arguments[2] == "rows") {
