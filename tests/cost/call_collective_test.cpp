@@ -123,5 +123,27 @@ TEST(MeasuredCollective, BusBandwidthFromTheCurve) {
   EXPECT_NEAR(link_bandwidth(machine(parts::h100(), p), 8).in(kGBPerSecond), 1.75 * 0.9 * 450, 10);
 }
 
+// Best bus bandwidth of 1 GiB over all ranks, GB/s (cost-model.md §7.2), and the time of 2^25 bf16
+// elements over 8 L40S, 53 to 55 ms, where a link model says 3.7.
+TEST(ShippedCollectives, AgreeWithTheMeasuredTable) {
+  struct Row {
+    std::string_view id;
+    std::int64_t ranks;
+    double busbw, within;
+  };
+  for (const Row& r :
+       {Row{"a100-sxm-80gb", 8, 227, 0.10}, Row{"h100-sxm-80gb", 8, 469, 0.10},
+        Row{"h200-sxm-141gb", 8, 470, 0.10}, Row{"b200-sxm-180gb", 8, 728, 0.10},
+        Row{"b300-sxm-288gb", 8, 729, 0.10}, Row{"rtx-pro-6000-server", 8, 24.7, 0.25}}) {
+    const auto* a = accelerators().by_id(r.id);
+    ASSERT_NE(a, nullptr) << r.id;
+    const Machine m = machine(*a, shipped_profile());
+    EXPECT_NEAR(link_bandwidth(m, r.ranks).in(kGBPerSecond), r.busbw, r.within * r.busbw) << r.id;
+  }
+  const Machine l40s = machine(*accelerators().by_id("l40s"), shipped_profile());
+  EXPECT_NEAR(collective_time(l40s, kAllReduce, Bytes(67108864.0), 8, 8).in(kMillisecond), 54,
+              13.5);
+}
+
 }  // namespace
 }  // namespace portolan::cost
