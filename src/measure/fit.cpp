@@ -100,7 +100,13 @@ Roofline fit_roofline(std::span<const FitPoint> all, const FitOptions& options) 
   double value = 0;
   nlopt_optimize(optimiser, x.data(), &value);
   nlopt_destroy(optimiser);
-  return search.at(x.data());
+  // As a profile writes them, so that the grid is fitted to the roofline that will be read back.
+  Roofline found = search.at(x.data());
+  for (double* number :
+       {&found.compute, &found.memory, &found.knee, &found.wave, &found.short_k, &found.pass})
+    *number = std::round(*number * 1e4) / 1e4;
+  found.floor = std::round(found.floor * 1e10) / 1e10;
+  return found;
 }
 
 /// Penalised least squares for the cells, reweighted towards the median; `skip` drops points.

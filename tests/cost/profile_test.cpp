@@ -1,0 +1,169 @@
+// The file of fitted curves and the choice of the best evidence.
+#include "cost/profile.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "cost/call_gemm.hpp"
+#include "market/catalogue.hpp"
+
+namespace portolan::cost {
+namespace {
+
+Curve curve_of(const std::string& accelerator, const std::string& backend, const std::string& op,
+               const std::string& dtype, double share) {
+  Curve c;
+  c.key = {.accelerator = accelerator,
+           .backend = backend,
+           .version = "1.0",
+           .op = op,
+           .dtype = dtype,
+           .kv_dtype = {},
+           .variant = {}};
+  c.roofline = {.compute = share, .memory = 0.8125, .knee = 3.25, .floor = 2.5e-6};
+  c.grid.knots[0] = {0, 1.5, 7};
+  c.grid.knots[1] = {5, 6};
+  c.grid.step = 0.002F;
+  c.grid.cells = {-127, -1, 0, 1, 126, 127};
+  c.by_point = {.at = {-0.2F, -0.1F, -0.05F, 0, 0.05F, 0.1F, 0.2F}, .points = 100};
+  c.by_site = {.at = {-0.3F, -0.2F, -0.05F, 0, 0.05F, 0.2F, 0.3F}, .points = 100};
+  c.rows = 100;
+  c.source = "made up for a test";
+  c.date = parse_date("2026-08-21").value();
+  return c;
+}
+
+const hardware::Accelerators& accelerators() {
+  static const auto kCatalogue = market::Catalogue::embedded().value();
+  return kCatalogue->accelerators();
+}
+
+KernelSet set_for(const Profile& profile, std::string_view id, std::string_view backend = "vllm") {
+  return {profile, &accelerators(), *accelerators().by_id(id), backend, "1.0"};
+}
+
+std::string first_error(const std::string& text) {
+  const auto read = Profile::parse(text, "mine.profile");
+  return read ? "" : format_error(read.error());
+}
+
+TEST(Profile, ReadsBackWhatItWrites) {
+  Profile profile;
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8));
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "fp8", 0.7));
+  const std::string text = profile.write();
+  const auto again = Profile::parse(text, "p");
+  ASSERT_TRUE(again) << format_error(again.error());
+  EXPECT_EQ(again->write(), text);
+  ASSERT_EQ(again->curves().size(), 2U);
+  const Chip chip = chip_of(*accelerators().by_id("h100-sxm-80gb"));
+  for (std::size_t i = 0; i < 2; ++i)
+    for (const double m : {1.0, 7.0, 130.0, 9000.0})
+      for (const double n : {16.0, 40.0, 4096.0}) {
+        const Call call = gemm_call(chip, *gemm_type("bfloat16"), m, n, 4096);
+        EXPECT_DOUBLE_EQ(again->curves()[i].seconds(call), profile.curves()[i].seconds(call));
+      }
+}
+
+TEST(Profile, ALaterCurveReplacesAnEarlierOne) {
+  Profile a, b;
+  a.add(curve_of("h200-sxm-141gb", "vllm", "gemm", "bfloat16", 0.8));
+  b.add(curve_of("h200-sxm-141gb", "vllm", "gemm", "bfloat16", 0.5));
+  const auto both = Profile::parse(a.write() + b.write(), "p");
+  ASSERT_TRUE(both);
+  ASSERT_EQ(both->curves().size(), 1U);
+  EXPECT_EQ(both->curves().front().roofline.compute, 0.5);
+}
+
+TEST(Profile, RefusesDamageWithItsPlace) {
+  Profile profile;
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8));
+  const std::string good = profile.write();
+  EXPECT_EQ(first_error(good), "");
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    const auto at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return first_error("\n" + text.replace(at, from.size(), to));
+  };
+  EXPECT_NE(with("\"curve\"", "\"swirl\"").find("mine.profile:2"), std::string::npos);
+  EXPECT_NE(with("\"rows\"", "\"rose\"").find("rose"), std::string::npos);
+  EXPECT_NE(with("\"cells\":\"", "\"cells\":\"????").find("cells"), std::string::npos);
+  EXPECT_NE(with("\"cells\":\"", "\"cells\":\"AAAA").find("cells"), std::string::npos);
+  EXPECT_NE(with("[0.8,", "[-0.8,").find("roofline"), std::string::npos);
+  EXPECT_NE(with("1.5,7", "7,1.5").find("axes"), std::string::npos);
+  EXPECT_NE(first_error(good.substr(0, good.size() / 2)), "");
+}
+
+TEST(KernelSet, PrefersOwnThenSiblingThenRelative) {
+  Profile profile;
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8));
+  profile.add(curve_of("h100-sxm-80gb", "trtllm", "gemm", "fp8", 0.7));
+  profile.add(curve_of("a100-sxm-80gb", "vllm", "gemm", "fp8", 0.6));
+  const KernelSet own = set_for(profile, "h100-sxm-80gb");
+  EXPECT_EQ(own.find("gemm", "bfloat16").tier, Tier::kMeasured);
+  const Chosen sibling = own.find("gemm", "fp8");
+  EXPECT_EQ(sibling.tier, Tier::kSibling);
+  EXPECT_EQ(sibling.curve->key.accelerator, "h100-sxm-80gb");
+  const Chosen relative = set_for(profile, "h200-sxm-141gb").find("gemm", "bfloat16");
+  EXPECT_EQ(relative.tier, Tier::kTransferred);
+  EXPECT_EQ(relative.curve->key.accelerator, "h100-sxm-80gb");
+}
+
+TEST(KernelSet, ATypeNobodyMeasuredTakesTheNearestOfItsOwnAccelerator) {
+  Profile profile;
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8));
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "fp8", 0.7));
+  const KernelSet set = set_for(profile, "h100-sxm-80gb");
+  const Chosen block = set.find("gemm", "fp8_block"), weights = set.find("gemm", "int4_wo");
+  ASSERT_NE(block.curve, nullptr);
+  EXPECT_EQ(block.curve->key.dtype, "fp8");
+  EXPECT_EQ(block.tier, Tier::kTransferred);
+  ASSERT_NE(weights.curve, nullptr);
+  EXPECT_EQ(weights.curve->key.dtype, "bfloat16");
+  EXPECT_EQ(set.find("moe", "fp8").curve, nullptr);
+}
+
+TEST(KernelSet, NearestVariantHasTheNearestNumbers) {
+  Profile profile;
+  for (const char* variant : {"d64", "d128", "d256w"}) {
+    Curve c = curve_of("h100-sxm-80gb", "vllm", "context_attention", "bfloat16", 0.5);
+    c.key.variant = variant;
+    profile.add(std::move(c));
+  }
+  const KernelSet set = set_for(profile, "h100-sxm-80gb");
+  EXPECT_EQ(set.find("context_attention", "bfloat16", "d112").curve, nullptr);
+  const Chosen chosen = set.nearest("context_attention", "bfloat16", "d112", "");
+  ASSERT_NE(chosen.curve, nullptr);
+  EXPECT_EQ(chosen.curve->key.variant, "d128");
+  EXPECT_EQ(chosen.tier, Tier::kTransferred);
+}
+
+TEST(KernelSet, OtherVendorsHaveNoDonor) {
+  Profile profile;
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8));
+  EXPECT_EQ(set_for(profile, "mi300x-192gb").nearest("gemm", "bfloat16", "", "").curve, nullptr);
+}
+
+TEST(Interval, WidensWithDistanceAndOutsideTheKnots) {
+  const Curve curve = curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8);
+  const Call inside{.compute = 1e-6, .memory = 1e-6, .at = {1, 5, 0, 0}};
+  Call outside = inside;
+  outside.at[0] = 20;
+  const auto width = [&](Tier tier, const Call& call) {
+    const Interval i = interval_of({&curve, tier}, call);
+    EXPECT_LT(i.low, 1.0);
+    EXPECT_GT(i.high, 1.0);
+    return std::log(i.high / i.low);
+  };
+  EXPECT_NEAR(width(Tier::kMeasured, inside), 0.2, 1e-6);
+  EXPECT_GT(width(Tier::kSibling, inside), width(Tier::kMeasured, inside));
+  EXPECT_GT(width(Tier::kTransferred, inside), width(Tier::kSibling, inside));
+  EXPECT_GT(width(Tier::kMeasured, outside), width(Tier::kMeasured, inside));
+  const Interval none = interval_of({}, inside);
+  EXPECT_GT(std::log(none.high / none.low), width(Tier::kTransferred, inside));
+}
+
+}  // namespace
+}  // namespace portolan::cost
