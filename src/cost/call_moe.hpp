@@ -22,7 +22,8 @@ namespace portolan::cost {
 /// and 0.8 T (between 0.01 and 2 while there are fewer choices than experts), scaled to T·top_k
 /// choices, none above T: the law of the public kernel tables ("power_law_1.01"). 0 is "balanced":
 /// experts in stripes, every one the same. The default is the milder of the two skewed laws
-/// measured; models trained to balance their experts lie between it and 0.
+/// measured: of 128 experts with 8 chosen and 4,096 tokens the fullest of 4, 8 and 32 ranks gets
+/// 1.4, 1.7 and 3.3 times the mean. Models trained to balance their experts lie between it and 0.
 struct Routing {
   double alpha = 1.01;
 };
