@@ -73,8 +73,8 @@ class ExpertLoads {
 const ExpertLoads& expert_loads(const MoeShape& shape, const Routing& routing);
 
 /// The call of one block. Coordinates, all log2: mean rows of an expert (what kernels are chosen
-/// by), experts touched on the fullest rank, elements of one product of an expert on a rank, and the
-/// model's width over the expert's on a rank.
+/// by), experts touched on the fullest rank, elements of one product of an expert on a rank, and
+/// the model's width over the expert's on a rank.
 Call moe_call(const Chip& chip, const MoeType& type, const MoeShape& shape,
               const ExpertLoads& loads, double tokens);
 
