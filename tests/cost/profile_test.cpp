@@ -159,7 +159,7 @@ TEST(Interval, WidensWithDistanceAndOutsideTheKnots) {
   };
   EXPECT_NEAR(width(Tier::kMeasured, inside), 0.2, 1e-6);
   EXPECT_GT(width(Tier::kSibling, inside), width(Tier::kMeasured, inside));
-  EXPECT_GT(width(Tier::kTransferred, inside), width(Tier::kSibling, inside));
+  EXPECT_GT(width(Tier::kTransferred, inside), width(Tier::kMeasured, inside));
   EXPECT_GT(width(Tier::kMeasured, outside), width(Tier::kMeasured, inside));
   const Interval none = interval_of({}, inside);
   EXPECT_GT(std::log(none.high / none.low), width(Tier::kTransferred, inside));
