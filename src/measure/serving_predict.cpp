@@ -56,6 +56,12 @@ double clock_under_cap(double cap) {
   return std::cbrt(std::clamp((cap - kIdle) / (1.0 - kIdle), 0.01, 1.0));
 }
 
+/// Gaudi, TPU, Trainium: a step is one compiled program.
+bool compiles_whole_programs(const hardware::Accelerator& accelerator) {
+  return accelerator.architecture.starts_with("gaudi") || accelerator.vendor == "google" ||
+         accelerator.vendor == "aws";
+}
+
 hardware::Node node_of(const hardware::Accelerator& accelerator, int used) {
   hardware::Node node;
   node.accelerator = &accelerator;
@@ -250,9 +256,12 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
   auto found = deployed_.find(key);
   if (found == deployed_.end()) {
     auto build = [&]() -> Result<std::unique_ptr<Deployed>> {
-      // An engine nobody has a record of: vLLM's first stands in, with the confidence of a
-      // datasheet.
-      const cost::Engine& engine = record != nullptr ? *record : *cost::find_engine("vllm", "0.1");
+      // An engine nobody has a record of has a stand-in, with the confidence of a datasheet: one
+      // that launches kernels one by one, or where programs are compiled whole, one that does not.
+      const cost::Engine& engine = record != nullptr ? *record
+                                   : compiles_whole_programs(*gpu.accelerator)
+                                       ? cost::default_engine()
+                                       : *cost::find_engine("vllm", "0.2");
       const std::optional<model::Format> format = PORTOLAN_TRY(weight_format(row.precision));
 
       cost::Deployment deployment{.tp = layout.tp, .pp = layout.pp, .ep = layout.ep};
