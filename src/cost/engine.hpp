@@ -51,9 +51,9 @@ struct Engine {
   std::string vendor;  // of accelerators, where a port of its own serves them; empty: any other
 
   // Inside a step (cost-model.md §11.2).
-  Seconds per_step{0};     // scheduling, input preparation, output processing
-  Seconds per_layer{0};    // launching one layer's kernels where no captured graph is replayed
-  Seconds per_request{0};  // rows of the batch: input preparation, sampling, output
+  Seconds per_step{0};           // scheduling, input preparation, output processing
+  Seconds per_layer{0};          // launching a plain layer where no captured graph is replayed
+  Seconds per_request{0};        // rows of the batch: input preparation, sampling, output
   Seconds per_prefill_token{0};  // of a step with prompts
   Seconds per_prefill_step{0};   // a step with prompts leaves the captured graph
 

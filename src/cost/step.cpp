@@ -209,6 +209,8 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
   step.operators_ = model::operators(architecture, {.tp = deployment.tp, .ep = deployment.ep});
   step.hidden_ = static_cast<double>(architecture.hidden);
   step.layer_count_ = static_cast<double>(std::max<std::int64_t>(1, architecture.layer_count()));
+  for (const model::Operator& op : step.operators_)
+    step.launched_ += op.sampled ? 0.0 : op.count / kPlainLayerOperators;
   for (std::size_t i = 0; i < step.operators_.size(); ++i) {
     const model::Operator& op = step.operators_[i];
     const model::Format stored = model::stored_format(architecture, op.weights, format);
@@ -349,7 +351,7 @@ StepTime StepModel::time(const Batch& batch) const {
     }
   }
   const double busy = body_sum + head_sum + hops + drafts;
-  const double host = visible_host(engine_, busy, layer_count_, batch);
+  const double host = visible_host(engine_, busy, launched_, batch);
   result.by_bound[3] += Seconds(host);
   result.total = Seconds(busy + host);
   result.stage =
@@ -467,7 +469,7 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     add("pipeline send", 1, hops, Bound::kCommunication);
   }
   KernelTime host;
-  host.seconds = visible_host(engine_, busy, layer_count_, batch);
+  host.seconds = visible_host(engine_, busy, launched_, batch);
   add("host", 1, host, Bound::kOverhead);
   return list;
 }

@@ -139,6 +139,7 @@ class StepModel {
   bool shared_experts_ = false;  // ranks of attention data parallelism feed the same experts
   double hidden_ = 0;
   double layer_count_ = 0;
+  double launched_ = 0;    // layers as the launching host sees them, by their operators
   double vocabulary_ = 0;  // 0: nothing is sampled and nothing cached (encoders)
   double share_with_head_ = 1,
          share_without_ =

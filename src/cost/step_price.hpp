@@ -13,6 +13,10 @@
 
 namespace portolan::cost {
 
+// Operators of a plain decoder layer on one rank: two norms with the residual, projections,
+// rotation, attention, gated MLP. Launching a layer with more takes longer in proportion.
+inline constexpr double kPlainLayerOperators = 9;
+
 struct Priced {
   KernelTime kernel;
   std::array<double, 4> by_bound{};

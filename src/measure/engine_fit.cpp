@@ -34,7 +34,7 @@ using Vector = std::array<double, kCount>;
 constexpr double kPrior = 0.7;   // standard deviation of ln(constant / start)
 constexpr double kNoise = 0.15;  // of ln(measured / predicted)
 constexpr double kTail = 0.3;    // residuals beyond count less (Cauchy's weights)
-constexpr int kRounds = 6;
+constexpr int kRounds = 4;
 
 cost::Engine with(const cost::Engine& start, const Vector& logs) {
   cost::Engine engine = start;
@@ -251,7 +251,7 @@ Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::E
     std::vector<bool> use = distinct;
     for (const std::size_t i : members) use[i] = false;
     Vector logs = whole.logs;
-    if (models.size() > 1) logs = minimise(problem, whole.logs, use, 2).logs;
+    if (models.size() > 1) logs = minimise(problem, whole.logs, use, 1).logs;
     std::vector<const ServingPoint*> out;
     for (const std::size_t i : members) out.push_back(all[i]);
     const std::vector<Residual> r = residuals(out, problem.start, logs, threads);

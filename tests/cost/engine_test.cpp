@@ -15,7 +15,7 @@ namespace {
 TEST(Engine, NamesAndVersionsFindTheNearestOlderRecord) {
   ASSERT_NE(find_engine("vllm", "0.19.0"), nullptr);
   EXPECT_EQ(find_engine("vllm", "0.19.0")->engine, "vllm-0.19");
-  EXPECT_EQ(find_engine("vllm", "0.18.0")->engine, "vllm-0.15");
+  EXPECT_EQ(find_engine("vllm", "0.18.0")->engine, "vllm-0.16");
   EXPECT_EQ(find_engine("vllm-0.15", "")->engine, "vllm-0.15");
   EXPECT_EQ(find_engine("vLLM 0.15.1")->engine, "vllm-0.15");
   EXPECT_EQ(find_engine("TensorRT-LLM", "1.2.0rc6.post2")->engine, "trtllm-1.0");
