@@ -13,16 +13,12 @@
 #include "cost/engine.hpp"
 #include "cost/step.hpp"
 #include "hardware/accelerator.hpp"
+#include "measure/serving_answer.hpp"
 #include "measure/serving_row.hpp"
 #include "measure/serving_rows.hpp"
 #include "model/library.hpp"
 
 namespace portolan::measure {
-
-/// A run that was predicted step by step, on the engine's clock.
-struct PredictedRun {
-  double seconds = 0, steps = 0, request_steps = 0;  // of one replica
-};
 
 /// Metrics by contract name in the unit of the columns, with the evidence behind them.
 struct ServingPrediction {
