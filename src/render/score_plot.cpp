@@ -119,13 +119,19 @@ std::string draw(const Panel& panel, double x0, double y0,
       "{:.1f},{:.1f}\" fill=\"#eef2f6\"/>\n",
       px(panel.low), py(panel.low), px(panel.low), py(1.2 * panel.low), px(b), py(1.2 * b),
       px(panel.high), py(panel.high), px(panel.high), py(0.8 * panel.high), px(a), py(0.8 * a));
-  const int first = static_cast<int>(std::ceil(std::log10(panel.low))),
+  const int first = static_cast<int>(std::floor(std::log10(panel.low))),
             last = static_cast<int>(std::floor(std::log10(panel.high)));
   const int every = std::max(1, (last - first) / 6 + 1);
+  std::vector<double> ticks;
   for (int e = first; e <= last; e += every) {
-    const double v = std::pow(10, e);
-    const std::string name =
-        v >= 1e-3 && v < 1e5 ? shortest(std::pow(10.0, e)) : fmt::format("1e{}", e);
+    for (const double m : {1.0, 2.0, 5.0}) {
+      const double v = m * std::pow(10, e);
+      // Below two decades the tens alone would leave an axis nearly bare.
+      if (v >= panel.low && v <= panel.high && (m == 1 || last - first < 3)) ticks.push_back(v);
+    }
+  }
+  for (const double v : ticks) {
+    const std::string name = v >= 1e-3 && v < 1e5 ? significant(v, 1) : fmt::format("{:.0e}", v);
     out += fmt::format(
         "<path d=\"M{0:.1f} {1:.1f}V{2:.1f}M{3:.1f} {4:.1f}H{5:.1f}\" stroke=\"#d8dee6\"/>"
         "<text x=\"{0:.1f}\" y=\"{6:.1f}\" text-anchor=\"middle\" fill=\"#555\">{8}</text>"

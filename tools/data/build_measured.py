@@ -62,6 +62,8 @@ MEMORY = {
     "batch_sequences": "global_batch", "precision": "precision", "recompute": "recompute",
     "task": "task", "optimizer": "optimizer", "framework": "framework", "quantised": "quant",
     "memory_each": "mem_per_gpu", "unit": "unit", "memory_kind": "mem_kind"}
+# The tables' names are catalogue names but for one, which means the part with 2,039 GB/s.
+SYSTEMS = {"a100_sxm": "a100-sxm-80gb"}
 KERNELS = ["system", "backend", "version", "op", "kernel", "dtype", "kv_dtype"]
 
 
@@ -74,6 +76,14 @@ def digits(text):
 
 def key(row):
     return hashlib.sha256("|".join(f"{k}={row[k]}" for k in sorted(row)).encode()).hexdigest()
+
+
+def quantile(ordered, q):
+    """Linear between order statistics."""
+    at = q * (len(ordered) - 1)
+    below = int(at)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (at - below) * (ordered[above] - ordered[below])
 
 
 def draw(rows, stratum, most):
@@ -147,7 +157,7 @@ def kernels(folder, sources):
             shape = ";".join(f"{k}={v}" for k, v in row.items()
                              if k not in KERNELS and k != "latency_ms" and v != "")
             out.append({
-                "accelerator": row["system"].replace("_", "-"), "engine": row["backend"],
+                "accelerator": SYSTEMS.get(row["system"], row["system"].replace("_", "-")), "engine": row["backend"],
                 "engine_version": row["version"], "operator": row["op"],
                 "kernel": row.get("kernel", ""), "format": row.get("dtype", ""),
                 "cache_format": row.get("kv_dtype", ""), "shape": shape,
@@ -290,6 +300,17 @@ def published_by_peers(folder, sources):
                 who = "rule of thumb" if who == "naive" else peer
                 add(who, ("training", what.strip(" ,")), "step_time", "reproduced", n, median, mean,
                     p90, bias, f"our run of {peer} on the collected training table", "2026-11-22")
+    # Simulators publish predictions for whole runs of the open-loop set; their errors follow.
+    runs = defaultdict(list)
+    for row in packed(folder, "peers", "peer_predictions_on_blis_s2r.csv.gz"):
+        if row["stage"] == "-1" and row["predicted_ms"] and float(row["actual_ms"]) > 0:
+            runs[row["simulator"], row["metric"], row["source"], row["date"]].append(
+                float(row["predicted_ms"]) / float(row["actual_ms"]) - 1)
+    for (who, metric, source, date), errors in sorted(runs.items()):
+        size = sorted(abs(e) for e in errors)
+        add(who, ("blis", "whole runs"), metric, "published", len(errors),
+            100 * quantile(size, 0.5), 100 * sum(size) / len(size), 100 * quantile(size, 0.9),
+            100 * quantile(sorted(errors), 0.5), source, date)
     unique = {tuple(r.items()): r for r in out}
     return sorted(unique.values(), key=lambda r: (r["set"], r["peer"], r["group"], r["metric"],
                                                   r["basis"]))
