@@ -302,6 +302,8 @@ MoeKernel moe_kernel(const KernelSet& kernels, model::Format format, model::Comp
     if (fast.curve != nullptr && fast.curve->key.accelerator == chosen.curve->key.accelerator &&
         fast.curve->key.backend == chosen.curve->key.backend)
       found.another = fast.curve;
+    else
+      found.another = chosen.rival;
   }
   return found;
 }

@@ -286,6 +286,9 @@ int architecture_distance(std::string_view from, std::string_view to) {
   return a < 0 || b < 0 ? -1 : std::abs(a - b);
 }
 
+// A product's own floor is 2 to 15 us; one of more than 40 is a host that launches it.
+constexpr double kLaunchedFloor = 40e-6, kCapturedShare = 0.25;
+
 }  // namespace
 
 bool newer_version(std::string_view a, std::string_view b) {
@@ -430,7 +433,7 @@ KernelSet::KernelSet(const Profile& profile, const hardware::Accelerators* all,
     } else if (!version.empty() && curve.key.version != version) {
       rank += 0.1;
     }
-    found_.push_back({&curve, tier, rank});
+    found_.push_back({&curve, tier, rank, &curve, nullptr});
   }
   const auto name = [](const Entry& e) {
     const CurveKey& k = e.curve->key;
@@ -443,6 +446,18 @@ KernelSet::KernelSet(const Profile& profile, const hardware::Accelerators* all,
       return newer_version(a.curve->key.version, b.curve->key.version);
     return a.curve->key < b.curve->key;
   });
+  for (std::size_t i = 0, best = 0; i < found_.size(); ++i) {
+    if (i == 0 || name(found_[i]) != name(found_[best])) best = i;
+    const Curve &own = *found_[best].curve, &other = *found_[i].curve;
+    if (i == best || other.key.accelerator != own.key.accelerator ||
+        other.key.backend == own.key.backend)
+      continue;
+    found_[best].rival = &other;
+    const bool launched = own.roofline.floor > kLaunchedFloor &&
+                          other.roofline.floor < kCapturedShare * own.roofline.floor;
+    const bool foreign = own.key.backend != backend && other.roofline.floor < own.roofline.floor;
+    if (own.key.op != "moe" && (launched || foreign)) found_[best].captured = &other;
+  }
   found_.erase(std::unique(found_.begin(), found_.end(),
                            [&](const Entry& a, const Entry& b) { return name(a) == name(b); }),
                found_.end());
@@ -460,8 +475,8 @@ Chosen KernelSet::find(std::string_view op, std::string_view dtype, std::string_
   for (; at != found_.end(); ++at) {
     const CurveKey& c = at->curve->key;
     if (c.op != op || c.dtype != dtype || c.variant != variant) break;
-    if (c.kv_dtype == kv_dtype) return {at->curve, at->tier};
-    if (best.curve == nullptr) best = {at->curve, at->tier};
+    if (c.kv_dtype == kv_dtype) return {at->curve, at->tier, at->captured, at->rival};
+    if (best.curve == nullptr) best = {at->curve, at->tier, at->captured, at->rival};
   }
   if (best.curve == nullptr && op == "gemm")
     return best_of(op, [&](const CurveKey& c) {
@@ -481,7 +496,7 @@ Chosen KernelSet::best_of(std::string_view op, const Penalty& penalty) const {
     const double extra = penalty(at->curve->key);
     if (extra < 0 || (best.curve != nullptr && at->rank + extra >= least)) continue;
     least = at->rank + extra;
-    best = {at->curve, std::max(at->tier, Tier::kTransferred)};
+    best = {at->curve, std::max(at->tier, Tier::kTransferred), at->captured, at->rival};
   }
   return best;
 }

@@ -26,6 +26,13 @@ bool newer_version(std::string_view a, std::string_view b);
 struct Chosen {
   const Curve* curve = nullptr;
   Tier tier = Tier::kDatasheet;
+  /// The curve of the call inside a captured graph: another library's on the same accelerator where
+  /// the floor of `curve` is the host launching it (vLLM's block-scaled fp8 products were timed one
+  /// by one, at 60 to 370 us for any size; so was its latent attention), else `curve` itself. Of an
+  /// engine without tables of its own the library with the lower floor.
+  const Curve* captured = nullptr;
+  /// Another library's curve of the same call on the same accelerator; null = none.
+  const Curve* rival = nullptr;
 };
 
 /// 80 % interval of a predicted time as factors of it.
@@ -82,6 +89,8 @@ class KernelSet {
     const Curve* curve = nullptr;
     Tier tier = Tier::kDatasheet;
     double rank = 0;
+    const Curve* captured = nullptr;
+    const Curve* rival = nullptr;
   };
   /// The best entry of `op` by `worse`, a penalty that is added to the rank; negative = unfit.
   template <class Penalty>

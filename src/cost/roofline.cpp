@@ -126,7 +126,7 @@ Linear linear_on(const Machine& machine, double n, double k, model::Format forma
   if (machine.kernels) {
     const std::string_view dtype = gemm_dtype(format, linear.compute);
     if (const auto type = gemm_type(dtype)) {
-      linear.curve = machine.kernels->find("gemm", dtype).curve;
+      linear.curve = machine.kernels->find("gemm", dtype).captured;
       linear.type = *type;
       linear.type.weight_bytes = linear.weight_bytes;
     }

@@ -120,8 +120,8 @@ CoreCurves core_curves(const Machine& machine, const model::Operator& op, double
                    .nope = d(op.d_qk - op.rope_dim),
                    .d_v = d(op.d_v),
                    .kv_bytes = kv_bytes};
-    core.prefill = choose(*machine.kernels, context_mla_names(core.latent)).curve;
-    core.decode = choose(*machine.kernels, decode_mla_names(core.latent)).curve;
+    core.prefill = choose(*machine.kernels, context_mla_names(core.latent)).captured;
+    core.decode = choose(*machine.kernels, decode_mla_names(core.latent)).captured;
     return core;
   }
   double window = d(op.window);
@@ -137,8 +137,8 @@ CoreCurves core_curves(const Machine& machine, const model::Operator& op, double
                 .stride = d(std::max<std::int64_t>(1, op.cache_stride))};
   core.prefill = choose(*machine.kernels, op.causal ? context_attention_names(core.shape)
                                                     : encoder_attention_names(core.shape))
-                     .curve;
-  core.decode = choose(*machine.kernels, decode_attention_names(core.shape)).curve;
+                     .captured;
+  core.decode = choose(*machine.kernels, decode_attention_names(core.shape)).captured;
   return core;
 }
 
