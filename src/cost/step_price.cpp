@@ -14,6 +14,11 @@ constexpr double kActivationBytes = 2.0;
 // kernel table has it.
 constexpr double kRankSkew = 2e-6;
 
+// The more skewed of the two routing laws that kernel tables measured. Chosen on public closed-loop
+// runs of random-token prompts, where it left 0.4 points less of TPOT than 1.01 on models left out;
+// models trained to balance their experts on real text lie below.
+constexpr Routing kServedRouting{.alpha = 1.2};
+
 KernelTime slowed(KernelTime t, double factor) {
   for (double* part : {&t.seconds, &t.floor}) *part *= factor;
   return t;
@@ -226,7 +231,7 @@ ExpertBlock expert_block(const Machine& machine, const model::Operator& up,
                  .tensor_ranks = 1,
                  .expert_ranks = std::max(1.0, std::round(d(up.experts_total) / d(up.experts))),
                  .gated = gated};
-  block.loads = &expert_loads(block.shape, {});
+  block.loads = &expert_loads(block.shape, kServedRouting);
   block.token_groups = up.token_groups;
   return block;
 }
