@@ -390,6 +390,9 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   const auto step = cost::StepModel::compile(result.model.architecture, machine, on.deployment,
                                              cost::default_engine());
   if (step) {
+    on.tier = step->machine().tier;
+    on.interval_low = step->machine().band.low;
+    on.interval_high = step->machine().band.high;
     fill_times(result, on, request, *step);
     if (!whole_count_is_one_replica && !request.training_tokens) {
       answer.envelope.warnings.push_back(fmt::format(

@@ -81,6 +81,25 @@ Share low_share(const hardware::Accelerator& a, FlopPerSecond peak, const Share&
   return {share, Tier::kDatasheet, fmt::format("datasheet tier, share {:.3f}", share)};
 }
 
+/// Curves of a donor are shares of its datasheet rates. Where both parts' sustained shares are
+/// known and differ (a PCIe board at its power limit, a GeForce board above its nominal clock) the
+/// borrower's rates are corrected by their ratio.
+void lend(Machine& machine, const hardware::Accelerator& a, const hardware::Accelerator* donor) {
+  if (donor == nullptr) return;
+  const KernelFamily &own = kernel_family(a), &lent = kernel_family(*donor);
+  if (is_general(own) || is_general(lent)) return;
+  const auto share = [](const hardware::Accelerator& part, const KernelFamily& family) {
+    const auto peak = part.peak_of(Rate::kBf16);
+    return part.measured_bf16 && peak && peak->raw() > 0
+               ? std::min(1.0, *part.measured_bf16 / *peak)
+               : family.bf16 * board_factor(part, family);
+  };
+  const double mine = share(a, own), its = share(*donor, lent);
+  if (mine > 0 && its > 0)
+    for (double& peak : machine.chip.peak) peak *= mine / its;
+  machine.chip.bandwidth *= own.bandwidth / lent.bandwidth;
+}
+
 }  // namespace
 
 std::string_view tier_name(Tier tier) {
@@ -177,7 +196,14 @@ Result<Machine> make_machine(const hardware::Node& node, const KernelSource& sou
   machine.decode_attention = family.decode_attention;
   machine.decode_attention_floor = Seconds(family.decode_attention_us * 1e-6);
   machine.tier = base.tier;
-  machine.band = error_band(base.tier);
+  if (machine.kernels) {
+    if (const Chosen chosen = machine.kernels->find("gemm", "bfloat16"); chosen.curve != nullptr) {
+      machine.tier = chosen.tier;
+      if (chosen.tier == Tier::kTransferred && source.accelerators != nullptr)
+        lend(machine, a, source.accelerators->by_id(chosen.curve->key.accelerator));
+    }
+  }
+  machine.band = error_band(machine.tier);
   if (node.network.per_accelerator) {
     machine.network = *node.network.per_accelerator * kNicShare;
     machine.network_source = fmt::format(

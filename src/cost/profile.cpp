@@ -511,6 +511,11 @@ Chosen KernelSet::nearest(std::string_view op, std::string_view dtype, std::stri
   });
 }
 
+Interval transfer_interval(std::string_view op) {
+  const TransferBand& band = transfer_band(op);
+  return {std::exp(band.low), std::exp(band.high)};
+}
+
 Interval interval_of(const Chosen& chosen, const Call& call) {
   if (chosen.curve == nullptr) {
     const ErrorBand band = error_band(Tier::kDatasheet);

@@ -43,6 +43,8 @@ struct Interval {
 /// of whole accelerators left out where it is transferred. Wider outside the measured range. No
 /// curve: the band of the datasheet tier.
 Interval interval_of(const Chosen& chosen, const Call& call);
+/// What carrying curves of an operator to an accelerator without its own leaves.
+Interval transfer_interval(std::string_view op);
 
 /// Curves sorted by key. A later curve of the same key replaces an earlier one.
 class Profile {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "cost/profile.hpp"
 #include "cost/roofline.hpp"
 #include "cost/step_price.hpp"
 #include "model/numeric_format.hpp"
@@ -105,6 +106,19 @@ Tier lowered(Tier tier, model::Coverage coverage) {
   return tier;
 }
 
+/// 80 % of a step priced by curves: what the engine's fit left on models that were left out, and
+/// what carrying the curves to another accelerator adds, independent of it.
+ErrorBand step_band(const Engine& engine, Tier tier) {
+  if (!engine.tpot_band.known() || tier > Tier::kTransferred) return error_band(tier);
+  double low = std::log(engine.tpot_band.low), high = std::log(engine.tpot_band.high);
+  if (tier == Tier::kTransferred) {
+    const Interval carried = transfer_interval("gemm");
+    low = -std::hypot(low, std::log(carried.low));
+    high = std::hypot(high, std::log(carried.high));
+  }
+  return {std::exp(low), std::exp(high)};
+}
+
 }  // namespace
 
 std::string_view bound_name(Bound bound) {
@@ -198,7 +212,10 @@ Result<StepModel> StepModel::compile(const model::Architecture& architecture,
   StepModel step;
   step.machine_ = machine;
   step.machine_.tier = lowered(machine.tier, architecture.coverage);
-  if (step.machine_.tier != machine.tier) step.machine_.band = error_band(step.machine_.tier);
+  if (machine.kernels)
+    step.machine_.band = step_band(engine, step.machine_.tier);
+  else if (step.machine_.tier != machine.tier)
+    step.machine_.band = error_band(step.machine_.tier);
   step.machine_.slowdown = engine.kernel_factor;
   step.power_ = PowerModel(step.machine_);
   const auto small_share = [&](const KernelTime& t) {

@@ -186,6 +186,7 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
       if (const auto cap = number_before(row.gpu, "% power cap")) {
         const double clock = clock_under_cap(*cap / 100.0);
         for (cost::ComputeRate& rate : machine.rates) rate.efficiency *= clock;
+        for (double& peak : machine.chip.peak) peak *= clock;
         machine.prefill_attention *= clock;
       }
       auto step =
