@@ -8,6 +8,7 @@
 #include "app/request.hpp"
 #include "base/text.hpp"
 #include "measure/kernel_tables.hpp"
+#include "measure/power_fit.hpp"
 #include "measure/table.hpp"
 
 namespace portolan::app {
@@ -64,6 +65,9 @@ Result<CalibrateAnswer> calibrate(const CalibrateRequest& request, const Context
         PORTOLAN_TRY(measure::KernelTable::make(std::move(known), file));
     profile.add(PORTOLAN_TRY(measure::calibrate_kernels(kernels, source_of(table, context),
                                                         accelerators, context.threads())));
+    if (kernels.has("power_w") && kernels.has("power_limit_w"))
+      profile.add(measure::fit_power(PORTOLAN_TRY(measure::read_power(kernels, accelerators)),
+                                     source_of(table, context)));
   }
   context.progress("");
   result.curves = measure::calibration_report(profile);

@@ -23,10 +23,6 @@ Result<Context> Context::open(const ContextOptions& options) {
     cost::Profile both = cost::shipped_profile();
     both.add(own);
     context.profile_ = std::make_shared<const cost::Profile>(std::move(both));
-  } else {
-    // Owned by the process: nothing to release.
-    context.profile_ =
-        std::shared_ptr<const cost::Profile>(std::shared_ptr<void>(), &cost::shipped_profile());
   }
   context.models_ = std::make_shared<const model::Library>(
       PORTOLAN_TRY(model::Library::open(model::embedded_models())));
@@ -34,7 +30,7 @@ Result<Context> Context::open(const ContextOptions& options) {
 }
 
 cost::KernelSource Context::kernels(std::string_view backend) const {
-  return {.profile = profile_.get(),
+  return {.profile = &profile(),
           .accelerators = &catalogue_->accelerators(),
           .backend = backend,
           .version = {}};

@@ -35,7 +35,9 @@ class Context {
   [[nodiscard]] const market::Catalogue& catalogue() const { return *catalogue_; }
   [[nodiscard]] const model::Library& models() const { return *models_; }
   /// The shipped curves, under those of --profile.
-  [[nodiscard]] const cost::Profile& profile() const { return *profile_; }
+  [[nodiscard]] const cost::Profile& profile() const {
+    return profile_ ? *profile_ : cost::shipped_profile();
+  }
   /// Where machines of this context take the curves of an engine's kernels from ("vllm").
   [[nodiscard]] cost::KernelSource kernels(std::string_view backend) const;
   [[nodiscard]] unsigned threads() const { return threads_; }
@@ -49,7 +51,7 @@ class Context {
  private:
   std::shared_ptr<const market::Catalogue> catalogue_;
   std::shared_ptr<const model::Library> models_;
-  std::shared_ptr<const cost::Profile> profile_;
+  std::shared_ptr<const cost::Profile> profile_;  // null: the shipped one
   std::optional<Date> as_of_;
   unsigned threads_ = 0;
   std::function<void(std::string_view)> progress_;

@@ -10,12 +10,9 @@
 #include <type_traits>
 
 #include "base/check.hpp"
-#include "io/compression.hpp"
 #include "io/fields.hpp"
 #include "io/text_formats.hpp"
 #include "model/numeric_format.hpp"
-
-extern "C" const unsigned char kernel_profile_begin[], kernel_profile_end[];
 
 namespace portolan::cost {
 namespace {
@@ -541,21 +538,6 @@ Interval interval_of(const Chosen& chosen, const Call& call) {
     high += kOutside;
   }
   return {std::exp(low), std::exp(high)};
-}
-
-const Profile& shipped_profile() {
-  static const Profile profile = [] {
-    const std::string_view packed(
-        reinterpret_cast<const char*>(kernel_profile_begin),
-        static_cast<std::size_t>(kernel_profile_end - kernel_profile_begin));
-    if (packed.empty()) return Profile();
-    auto text = io::decompressed(std::string(packed), "profile");
-    PORTOLAN_CHECK(text.has_value());
-    auto read = Profile::parse(*text, "profile");
-    PORTOLAN_CHECK(read.has_value());
-    return std::move(*read);
-  }();
-  return profile;
 }
 
 }  // namespace portolan::cost

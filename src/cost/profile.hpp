@@ -53,6 +53,10 @@ class Profile {
   /// file:line, unknown kinds and keys included.
   static Result<Profile> parse(std::string_view text, const std::string& file);
   [[nodiscard]] std::string write() const;
+  /// The same in the form that is embedded: no text to parse at start. Only for what pack() wrote
+  /// in the same build; anything else breaks a check.
+  [[nodiscard]] std::string pack() const;
+  static Profile unpack(std::string_view packed);
 
   [[nodiscard]] std::span<const Curve> curves() const { return curves_; }
   void add(Curve curve);

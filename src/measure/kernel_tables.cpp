@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "measure/kernels.hpp"
+#include "measure/power_fit.hpp"
 
 namespace portolan::measure {
 namespace {
@@ -62,6 +63,10 @@ Result<std::vector<ScoredPoint>> score_kernel_table(const Table& table,
     points = PORTOLAN_TRY(score_kernels(kernels, profile, accelerators));
     for (std::size_t i = 0; i < points.size() && i < kernels.rows(); ++i)
       points[i].source = kernels.text(i, "source");
+    if (kernels.has("power_w")) {
+      for (ScoredPoint& p : PORTOLAN_TRY(score_power(kernels, profile, accelerators)))
+        points.push_back(std::move(p));
+    }
   }
   Unknown unknown(accelerators);
   for (std::size_t i = 0; i < table.size(); ++i) {

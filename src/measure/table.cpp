@@ -109,8 +109,9 @@ std::span<const std::string_view> required_columns(TableKind layout) {
 
 Result<Table> Table::parse(std::string_view text, std::string file) {
   if (trim(text).empty()) {
-    return fail(ErrorCode::kInvalidInput, file + " is empty",
-                "give a CSV file with a header; docs/formats/measurements.md describes the layouts");
+    return fail(
+        ErrorCode::kInvalidInput, file + " is empty",
+        "give a CSV file with a header; docs/formats/measurements.md describes the layouts");
   }
   Table table(std::move(file), {});
   table.csv_ = PORTOLAN_TRY(io::parse_csv(text, table.file_));

@@ -140,6 +140,17 @@ TEST(KernelSet, NearestVariantHasTheNearestNumbers) {
   EXPECT_EQ(chosen.tier, Tier::kTransferred);
 }
 
+TEST(Profile, PackedIsTheSameProfile) {
+  Profile profile;
+  profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8));
+  profile.add(curve_of("a100-sxm-80gb", "trtllm", "gemm", "int8_wo", 0.7));
+  EXPECT_EQ(Profile::unpack(profile.pack()).write(), profile.write());
+  EXPECT_TRUE(Profile::unpack(Profile().pack()).curves().empty());
+  // What ships fits the budget of two megabytes.
+  EXPECT_LT(shipped_profile().pack().size(), 2'000'000U);
+  EXPECT_GT(shipped_profile().curves().size(), 1'000U);
+}
+
 TEST(KernelSet, OtherVendorsHaveNoDonor) {
   Profile profile;
   profile.add(curve_of("h100-sxm-80gb", "vllm", "gemm", "bfloat16", 0.8));

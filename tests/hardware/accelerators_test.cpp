@@ -73,8 +73,8 @@ TEST(Accelerators, MemoryIsWhatTheDeviceReports) {
     EXPECT_EQ(part(id).memory.in(kMiB), mib) << id;
     EXPECT_TRUE(part(id).memory_reported) << id;
   }
-  EXPECT_EQ(part("rtx-4090").memory.raw(), 24e9);
-  EXPECT_FALSE(part("rtx-4090").memory_reported);
+  EXPECT_EQ(part("rtx-3090").memory.raw(), 24e9);
+  EXPECT_FALSE(part("rtx-3090").memory_reported);
   EXPECT_EQ(part("h100-sxm-80gb").memory_label, "80GB");
 }
 
