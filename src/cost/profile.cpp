@@ -221,7 +221,7 @@ struct TransferBand {
 constexpr std::array kTransferBands = {
     TransferBand{"gemm", -0.19, 0.22}, TransferBand{"", -0.45, 0.45},  // any other
 };
-constexpr double kSiblingLow = -0.60, kSiblingHigh = 0.23;
+constexpr double kSiblingLow = -0.60, kSiblingHigh = 0.23, kSiblingHighOther = 0.55;
 // Beyond the knots a curve keeps its last value.
 constexpr double kOutside = 0.15;
 
@@ -429,6 +429,7 @@ KernelSet::KernelSet(const Profile& profile, const hardware::Accelerators* all,
       if (distance <= 0 && rank > 1) tier = Tier::kSibling;
     } else if (!version.empty() && curve.key.version != version) {
       rank += 0.1;
+      if (distance <= 0) tier = Tier::kSibling;
     }
     found_.push_back({&curve, tier, rank, &curve, nullptr});
   }
@@ -530,7 +531,7 @@ Interval interval_of(const Chosen& chosen, const Call& call) {
     high = static_cast<double>(r.at[5]);
     if (chosen.tier == Tier::kSibling) {
       low = std::min(low, kSiblingLow);
-      high = std::max(high, kSiblingHigh);
+      high = std::max(high, chosen.curve->key.op == "gemm" ? kSiblingHigh : kSiblingHighOther);
     }
   }
   if (!chosen.curve->grid.covers(call.at)) {
