@@ -3,16 +3,20 @@
 #include <benchmark/benchmark.h>
 
 #include "cost/memory.hpp"
+#include "cost/profile.hpp"
 #include "cost/step.hpp"
 #include "tests/cost/parts.hpp"
 
 namespace portolan {
 namespace {
 
+/// With the shipped curves, as plan and estimate have it.
+cost::Machine machine_of(const hardware::Accelerator& gpu) {
+  return cost::make_machine(parts::node(gpu, 8), {.profile = &cost::shipped_profile()}).value();
+}
 cost::StepModel model_of(const model::Architecture& a, const hardware::Accelerator& gpu,
                          const cost::Deployment& deployment) {
-  return cost::StepModel::compile(a, parts::machine(gpu, 8), deployment, cost::default_engine())
-      .value();
+  return cost::StepModel::compile(a, machine_of(gpu), deployment, cost::default_engine()).value();
 }
 
 void query(benchmark::State& state, const cost::StepModel& step, bool prefill) {
@@ -46,7 +50,7 @@ BENCHMARK(mixed_windows);
 
 void compile_step(benchmark::State& state, const model::Architecture& a,
                   const hardware::Accelerator& gpu, const cost::Deployment& deployment) {
-  const cost::Machine machine = parts::machine(gpu, 8);
+  const cost::Machine machine = machine_of(gpu);
   for (auto _ : state)
     benchmark::DoNotOptimize(
         cost::StepModel::compile(a, machine, deployment, cost::default_engine()));
