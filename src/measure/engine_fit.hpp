@@ -38,8 +38,8 @@ struct EngineFit {
 void take_constants(cost::Engine& engine, const cost::Engine& from);
 
 /// Fits the host constants of one family to `points` (others than its own are left aside), starting
-/// from `start`: least squares of ln(measured / predicted) of both metrics with Cauchy's weights, by
-/// Gauss-Newton in the logarithms of the constants, each held near its start by a weak prior. A
+/// from `start`: least squares of ln(measured / predicted) of both metrics with Cauchy's weights,
+/// by Gauss-Newton in the logarithms of the constants, each held near its start by a weak prior. A
 /// run measured once and listed several times counts once. Bands are quantiles of the left-out
 /// residuals of models. Errors: invalid_input when fewer than 20 points of the family can be
 /// answered. `threads` as of parallel loops; the result does not depend on it.
