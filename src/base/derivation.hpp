@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace portolan {
@@ -22,5 +23,20 @@ struct Derivation {
   std::string note;
   std::vector<Derivation> inputs;
 };
+
+/// A figure that follows from others by a formula.
+inline Derivation estimated(std::string name, double value, std::string unit, std::string formula,
+                            std::string substituted, std::vector<Derivation> inputs = {}) {
+  return {.name = std::move(name),
+          .value = value,
+          .unit = std::move(unit),
+          .formula = std::move(formula),
+          .substituted = std::move(substituted),
+          .source = {},
+          .date = {},
+          .kind = "estimate",
+          .note = {},
+          .inputs = std::move(inputs)};
+}
 
 }  // namespace portolan

@@ -4,18 +4,15 @@
 #include <cmath>
 
 namespace portolan::cost {
-namespace {
-
 double power_norm(double a, double b, double p) {
   const double high = std::max(a, b), low = std::min(a, b);
   if (high <= 0.0) return 0.0;
-  if (p == 2.0) return std::sqrt(a * a + b * b);  // the hot path: no powers
+  if (p == 2.0) return std::sqrt(a * a + b * b);
+  if (p == 4.0) return std::sqrt(std::sqrt(a * a * (a * a) + b * b * (b * b)));
   const double ratio = low / high;
   if (ratio < 1e-4) return high;
   return high * std::pow(1.0 + std::pow(ratio, p), 1.0 / p);
 }
-
-}  // namespace
 
 std::size_t Grid::size() const {
   std::size_t cells_needed = 1;

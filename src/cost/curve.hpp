@@ -54,6 +54,9 @@ struct Grid {
   [[nodiscard]] bool covers(const std::array<float, kCurveAxes>& at) const;
 };
 
+/// (a^p + b^p)^(1/p) of non-negative a, b without overflow; no powers for p = 2 and 4.
+double power_norm(double a, double b, double p);
+
 /// Seven numbers of the roofline under the residuals (cost-model.md §6.1, §6.3):
 ///   t = ( (compute·waste^w·(1 + k0/depth)/e_c)^p + (memory/e_m)^p )^(1/p) + t0 + extra/e_x
 struct Roofline {

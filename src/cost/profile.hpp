@@ -35,16 +35,12 @@ struct Chosen {
   const Curve* rival = nullptr;
 };
 
-/// 80 % interval of a predicted time as factors of it.
-struct Interval {
-  double low = 1, high = 1;
-};
-/// From the curve's own left-out residuals where it stands for its own accelerator; from residuals
-/// of whole accelerators left out where it is transferred. Wider outside the measured range. No
-/// curve: the band of the datasheet tier.
-Interval interval_of(const Chosen& chosen, const Call& call);
+/// 80 % interval of a predicted time as factors of it. From the curve's own left-out residuals
+/// where it stands for its own accelerator; from residuals of whole accelerators left out where it
+/// is transferred. Wider outside the measured range. No curve: the band of the datasheet tier.
+ErrorBand interval_of(const Chosen& chosen, const Call& call);
 /// What carrying curves of an operator to an accelerator without its own leaves.
-Interval transfer_interval(std::string_view op);
+ErrorBand transfer_interval(std::string_view op);
 
 /// Curves sorted by key. A later curve of the same key replaces an earlier one.
 class Profile {

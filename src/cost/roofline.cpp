@@ -25,22 +25,8 @@ constexpr double kAttentionBlock = 128;
 // decode.
 constexpr double kLatentShare = 0.76;
 constexpr double kLatentFloor = 1.25;
-// The attention knee is fixed so that a query needs square roots only.
-double smooth_max(double a, double b) {
-  const double a2 = a * a, b2 = b * b;
-  return std::sqrt(std::sqrt(a2 * a2 + b2 * b2));
-}
-
-/// (a^p + b^p)^(1/p) without overflow and without work where one side is negligible.
-double p_norm(double a, double b, double p) {
-  if (p == 4.0) return smooth_max(a, b);
-  if (p == 2.0) return std::sqrt(a * a + b * b);
-  const double high = std::max(a, b), low = std::min(a, b);
-  if (high <= 0.0) return 0.0;
-  const double ratio = low / high;
-  if (ratio < 1e-3) return high;
-  return high * std::pow(1.0 + std::pow(ratio, p), 1.0 / p);
-}
+// Fixed so that a query needs square roots only.
+constexpr double kAttentionKnee = 4;
 
 /// Expected value of max(1, ceil(x)) when x varies a little from step to step: x + 1/2 for large x,
 /// 1 at one, smooth between.
@@ -69,12 +55,12 @@ double padded_rows(const Machine& machine, double m, double n) {
 
 KernelTime finish(const Machine& machine, KernelTime t, double peak, double knee) {
   const double ideal = std::max(peak > 0 ? t.flop / peak : 0.0, t.bytes / machine.bandwidth.raw());
-  t.seconds = std::max(p_norm(t.compute, t.memory, knee), ideal) + t.floor;
+  t.seconds = std::max(power_norm(t.compute, t.memory, knee), ideal) + t.floor;
   return t;
 }
 
 KernelTime finish_attention(KernelTime t) {
-  t.seconds = smooth_max(t.compute, t.memory) + t.floor;
+  t.seconds = power_norm(t.compute, t.memory, kAttentionKnee) + t.floor;
   return t;
 }
 

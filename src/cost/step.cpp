@@ -112,7 +112,7 @@ ErrorBand step_band(const Engine& engine, Tier tier) {
   if (!engine.tpot_band.known() || tier > Tier::kTransferred) return error_band(tier);
   double low = std::log(engine.tpot_band.low), high = std::log(engine.tpot_band.high);
   if (tier == Tier::kTransferred) {
-    const Interval carried = transfer_interval("gemm");
+    const ErrorBand carried = transfer_interval("gemm");
     low = -std::hypot(low, std::log(carried.low));
     high = std::hypot(high, std::log(carried.high));
   }
@@ -310,11 +310,15 @@ double StepModel::rows(const Batch& batch) const {
   return tokens <= engine_.captured_prompt_tokens ? engine_.graphs.padded(tokens) : tokens;
 }
 
+double StepModel::expert_tokens(const Batch& batch) {
+  const double own = batch.decode_tokens() + batch.prefill_tokens;
+  return batch.mean_rank_tokens > 0 ? std::min(own, batch.mean_rank_tokens) : own;
+}
+
 void StepModel::add_layers(Row& sum, const Batch& batch) const {
   layers_.add_to(sum, rows(batch));
   if (!shared_experts_) return;
-  const double own = batch.decode_tokens() + batch.prefill_tokens;
-  experts_.add_to(sum, batch.mean_rank_tokens > 0 ? std::min(own, batch.mean_rank_tokens) : own);
+  experts_.add_to(sum, expert_tokens(batch));
 }
 
 StepTime StepModel::time(const Batch& batch) const {
@@ -432,9 +436,8 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     if (t.floor > 0.5 * t.seconds) return Bound::kOverhead;
     return t.compute > t.memory ? Bound::kCompute : Bound::kMemory;
   };
-  const auto expert_tokens = [&](bool shared) {
-    if (!shared) return rows(batch);
-    return batch.mean_rank_tokens > 0 ? std::min(tokens, batch.mean_rank_tokens) : tokens;
+  const auto fed = [&](bool shared) {
+    return std::max(1.0, shared ? expert_tokens(batch) : rows(batch));
   };
   std::size_t closed = 0, blocks = 0;
   for (std::size_t i = 0; i < operators_.size(); ++i) {
@@ -442,8 +445,7 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     if (covered_[i]) {
       if (blocks < blocks_.size() && blocks_[blocks].first == i) {
         const ExpertBlock& block = blocks_[blocks++].second;
-        const Priced priced =
-            block.price(machine_, std::max(1.0, expert_tokens(op.token_groups > 1)));
+        const Priced priced = block.price(machine_, fed(op.token_groups > 1));
         add("experts", op.count, priced.kernel, bound_of(priced.kernel));
       }
       continue;
@@ -466,8 +468,7 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     const TokenPrice price(machine_, op, formats_[i], weight_bytes_[i], deployment_);
     if (!op.sampled) {
       const bool shared = op.token_groups > 1 || op.kind == OpKind::kAllToAll;
-      const double fed = expert_tokens(shared);
-      const Priced priced = price(std::max(1.0, fed));
+      const Priced priced = price(fed(shared));
       add(op.name, op.count, priced.kernel,
           priced.communication ? Bound::kCommunication : bound_of(priced.kernel));
     } else if (batch.sampled > 0) {

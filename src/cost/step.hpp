@@ -119,6 +119,8 @@ class StepModel {
   void find_blocks();
   /// Rows of the products of a step: tokens, padded to a captured graph where one is replayed.
   [[nodiscard]] double rows(const Batch& batch) const;
+  /// Tokens of the mean rank that feed experts which ranks share.
+  [[nodiscard]] static double expert_tokens(const Batch& batch);
   void add_layers(Row& sum, const Batch& batch) const;
 
   Machine machine_;

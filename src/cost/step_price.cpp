@@ -125,7 +125,11 @@ CoreCurves core_curves(const Machine& machine, const model::Operator& op, double
                    .nope = d(op.d_qk - op.rope_dim),
                    .d_v = d(op.d_v),
                    .kv_bytes = kv_bytes};
-    core.prefill = choose(*machine.kernels, context_mla_names(core.latent)).captured;
+    core.expansion = linear_on(machine, core.latent.heads * (core.latent.nope + core.latent.d_v),
+                               core.latent.kv_rank, model::Format::kBf16);
+    // Sparse choices read what a window does; no table has them.
+    if (op.sparse_top == 0)
+      core.prefill = choose(*machine.kernels, context_mla_names(core.latent)).captured;
     core.decode = choose(*machine.kernels, decode_mla_names(core.latent)).captured;
     return core;
   }
@@ -179,33 +183,16 @@ KernelTime prefill_time(const Machine& machine, const model::Operator& op, const
   if (op.kind == OpKind::kScan) return scan_prefill_time(machine, op, batch.prefill_tokens);
   if (requests <= 0 || chunk <= 0) return {};
   KernelTime t;
-  // Sparse choices of MLA read what a window does; no table has them.
-  if (core.prefill != nullptr && !(op.kind == OpKind::kMla && op.sparse_top > 0)) {
-    const double whole = std::max(1.0, requests);
-    if (op.kind == OpKind::kMla) {
-      t = curve_time(
-          machine, *core.prefill,
-          context_mla_call(machine.chip, core.latent, whole, chunk, batch.prefill_cached),
-          model::Compute::kBf16);
-      if (batch.prefill_cached > 0) {
-        // Cached latents are expanded to full heads again for each chunk (cost-model section 2.5).
-        const KernelTime expand =
-            gemm_time(machine,
-                      linear_on(machine, core.latent.heads * (core.latent.nope + core.latent.d_v),
-                                core.latent.kv_rank, model::Format::kBf16),
-                      whole * batch.prefill_cached);
-        t = added(t, expand);
-      }
-    } else if (op.causal) {
-      t = curve_time(
-          machine, *core.prefill,
-          context_attention_call(machine.chip, core.shape, whole, chunk, batch.prefill_cached),
-          model::Compute::kBf16);
-    } else {
-      t = curve_time(machine, *core.prefill,
-                     encoder_attention_call(machine.chip, core.shape, whole, chunk),
-                     model::Compute::kBf16);
-    }
+  if (core.prefill != nullptr) {
+    const double whole = std::max(1.0, requests), cached = batch.prefill_cached;
+    const Call call =
+        op.kind == OpKind::kMla ? context_mla_call(machine.chip, core.latent, whole, chunk, cached)
+        : op.causal ? context_attention_call(machine.chip, core.shape, whole, chunk, cached)
+                    : encoder_attention_call(machine.chip, core.shape, whole, chunk);
+    t = curve_time(machine, *core.prefill, call, model::Compute::kBf16);
+    // Cached latents are expanded to full heads again for each chunk (cost-model section 2.5).
+    if (op.kind == OpKind::kMla && cached > 0)
+      t = added(t, gemm_time(machine, core.expansion, whole * cached));
     if (requests < 1.0) t = slowed(t, requests);
   } else {
     t = prefill_attention_time(machine, op, kv_bytes, requests, chunk, batch.prefill_cached);

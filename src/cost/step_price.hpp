@@ -46,6 +46,7 @@ struct CoreCurves {
   const Curve* decode = nullptr;
   AttentionShape shape;
   LatentShape latent;
+  Linear expansion;  // of cached latents to the keys and values of all heads, for each chunk
 };
 CoreCurves core_curves(const Machine& machine, const model::Operator& op, double kv_bytes);
 KernelTime decode_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,

@@ -11,11 +11,10 @@
 #include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "measure/families.hpp"
+#include "measure/table.hpp"
 
 namespace portolan::measure {
 namespace {
-
-const std::string kNothing;
 
 /// Points of one curve while a table is read.
 struct Bucket {
@@ -173,9 +172,12 @@ Result<KernelTable> KernelTable::make(io::CsvTable csv, std::string file) {
   return table;
 }
 
+Result<KernelTable> KernelTable::open(const std::string& path) {
+  return make(PORTOLAN_TRY(Table::open(path)).take_csv(), path);
+}
+
 const std::string& KernelTable::text(std::size_t row, std::string_view column) const {
-  const int c = csv_.column(column);
-  return c < 0 ? kNothing : csv_.rows[row][static_cast<std::size_t>(c)];
+  return Cells(csv_, row).text(column);
 }
 
 Result<double> KernelTable::number(std::size_t row, std::string_view column, double missing) const {
@@ -291,7 +293,7 @@ Result<std::vector<ScoredPoint>> score_kernels(const KernelTable& table,
     // Without a relative: the shares of the datasheet tier.
     const double seconds =
         chosen.curve != nullptr ? chosen.curve->seconds(p.call) : cost::Roofline().seconds(p.call);
-    const cost::Interval band = cost::interval_of(chosen, p.call);
+    const cost::ErrorBand band = cost::interval_of(chosen, p.call);
     s.predicted = seconds * 1e3;
     s.low = seconds * 1e3 * band.low;
     s.high = seconds * 1e3 * band.high;

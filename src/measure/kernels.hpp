@@ -24,6 +24,8 @@ class KernelTable {
  public:
   /// Errors: invalid_input naming the columns every kernel table needs.
   static Result<KernelTable> make(io::CsvTable csv, std::string file);
+  /// Of a file, plain or compressed; errors of Table::open besides.
+  static Result<KernelTable> open(const std::string& path);
   [[nodiscard]] std::size_t rows() const { return csv_.rows.size(); }
   [[nodiscard]] bool has(std::string_view column) const { return csv_.column(column) >= 0; }
   /// "" when the column is absent.

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
+#include "measure/table.hpp"
 
 namespace portolan::measure {
 namespace {
@@ -51,25 +52,6 @@ std::map<std::string, std::string> pairs_of(std::string_view notes) {
 bool is_gap_latency(const ServingRow& row) {
   return starts_with_ignoring_case(row.set, "blis") || contains(row.notes_text, "ITL");
 }
-
-class Columns {
- public:
-  Columns(const io::CsvTable& table, std::size_t row) : table_(table), row_(row) {}
-  [[nodiscard]] const std::string& text(std::string_view name) const {
-    static const std::string empty;
-    const int column = table_.column(name);
-    return column < 0 ? empty : table_.rows[row_][static_cast<std::size_t>(column)];
-  }
-  [[nodiscard]] std::optional<double> number(std::string_view name) const {
-    const std::string_view cell = trim(text(name));
-    if (const auto value = parse_double(cell); value && std::isfinite(*value)) return value;
-    return std::nullopt;
-  }
-
- private:
-  const io::CsvTable& table_;
-  std::size_t row_;
-};
 
 }  // namespace
 
@@ -155,7 +137,7 @@ Result<std::vector<ServingRow>> read_serving_rows(const io::CsvTable& table,
   std::vector<ServingRow> rows;
   rows.reserve(table.rows.size());
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    const Columns cell(table, i);
+    const Cells cell(table, i);
     ServingRow row;
     row.set = cell.text("set");
     row.model = cell.text("model");

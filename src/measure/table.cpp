@@ -128,22 +128,22 @@ Result<Table> Table::open(const std::string& path) {
   return parse(text, path);
 }
 
-const std::string& TableRow::text(std::string_view column) const {
+const std::string& Cells::text(std::string_view column) const {
   static const std::string kEmpty;
-  const int at = table_->csv().column(column);
-  return at < 0 ? kEmpty : table_->csv().rows[index_][static_cast<std::size_t>(at)];
+  const int at = csv_->column(column);
+  return at < 0 ? kEmpty : csv_->rows[index_][static_cast<std::size_t>(at)];
 }
 
-std::optional<double> TableRow::number(std::string_view column) const {
+std::optional<double> Cells::number(std::string_view column) const {
   const std::optional<double> value = parse_double(trim(text(column)));
   return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
-double TableRow::number_or(std::string_view column, double otherwise) const {
+double Cells::number_or(std::string_view column, double otherwise) const {
   return number(column).value_or(otherwise);
 }
 
-std::int64_t TableRow::whole_or(std::string_view column, std::int64_t otherwise) const {
+std::int64_t Cells::whole_or(std::string_view column, std::int64_t otherwise) const {
   const std::optional<double> value = number(column);
   if (!value || std::abs(*value) > 9e15) return otherwise;
   return std::llround(*value);

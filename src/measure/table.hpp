@@ -52,10 +52,10 @@ class Table {
   io::CsvTable csv_;
 };
 
-/// One row, read by column name; a column the table lacks reads as an empty cell.
-class TableRow {
+/// The cells of one row by column name; a column the table lacks reads as an empty cell.
+class Cells {
  public:
-  TableRow(const Table& table, std::size_t index) : table_(&table), index_(index) {}
+  Cells(const io::CsvTable& csv, std::size_t index) : csv_(&csv), index_(index) {}
   [[nodiscard]] const std::string& text(std::string_view column) const;
   [[nodiscard]] bool has(std::string_view column) const { return !text(column).empty(); }
   /// nullopt when the cell is empty or no finite number.
@@ -63,6 +63,17 @@ class TableRow {
   [[nodiscard]] double number_or(std::string_view column, double otherwise) const;
   /// Rounded to the nearest whole number.
   [[nodiscard]] std::int64_t whole_or(std::string_view column, std::int64_t otherwise) const;
+
+ private:
+  const io::CsvTable* csv_;
+  std::size_t index_;
+};
+
+/// One row of a table that knows its file.
+class TableRow : public Cells {
+ public:
+  TableRow(const Table& table, std::size_t index)
+      : Cells(table.csv(), index), table_(&table), index_(index) {}
   /// Where the row stands: "file:12".
   [[nodiscard]] std::string place() const;
 

@@ -70,9 +70,11 @@ std::pair<Axis, Axis> axes(const std::vector<PlotPoint>& points) {
 
 std::string tick_text(double value) { return significant(value, 3); }
 
-std::string escaped(std::string_view text) {
+}  // namespace
+
+std::string xml_escaped(std::string_view text) {
   std::string out;
-  for (char c : printable(text)) {
+  for (const char c : printable(text)) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -92,8 +94,6 @@ std::string escaped(std::string_view text) {
   }
   return out;
 }
-
-}  // namespace
 
 std::vector<PlotPoint> plot_points(const planner::PlanResult& result, std::string* x_title,
                                    std::string* y_title) {
@@ -181,7 +181,7 @@ std::string svg_plot(const std::vector<PlotPoint>& points, const std::string& ti
       "font-family=\"system-ui,sans-serif\" font-size=\"12\">\n<title>{2}</title>\n<rect "
       "width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n"
       "<text x=\"{3}\" y=\"24\" font-size=\"15\" fill=\"#1b2a41\">{2}</text>\n",
-      kWidth, kHeight, escaped(title), kLeft);
+      kWidth, kHeight, xml_escaped(title), kLeft);
   if (points.empty())
     return out +
            "<text x=\"74\" y=\"120\" fill=\"#555\">fewer than two plans to "
@@ -207,11 +207,11 @@ std::string svg_plot(const std::vector<PlotPoint>& points, const std::string& ti
       "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#9aa5b1\"/>\n",
       kLeft, kTop, w, h);
   out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#1b2a41\">{}</text>\n",
-                     kLeft + w / 2, kHeight - 14, escaped(x_title));
+                     kLeft + w / 2, kHeight - 14, xml_escaped(x_title));
   out += fmt::format(
       "<text transform=\"translate(18 {}) rotate(-90)\" text-anchor=\"middle\" "
       "fill=\"#1b2a41\">{}</text>\n",
-      kTop + h / 2, escaped(y_title));
+      kTop + h / 2, xml_escaped(y_title));
   std::vector<PlotPoint> front;
   for (const PlotPoint& p : points) {
     if (p.front) front.push_back(p);
@@ -230,8 +230,8 @@ std::string svg_plot(const std::vector<PlotPoint>& points, const std::string& ti
         "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"{}><title>{}: {} {}, {} "
         "{}</title></circle>\n",
         px(p.x), py(p.y), p.winner ? 6 : 4, p.front ? "#c2410c" : "#5b7c99",
-        p.winner ? " stroke=\"#1b2a41\" stroke-width=\"2\"" : "", escaped(p.label), tick_text(p.x),
-        escaped(x_title), tick_text(p.y), escaped(y_title));
+        p.winner ? " stroke=\"#1b2a41\" stroke-width=\"2\"" : "", xml_escaped(p.label),
+        tick_text(p.x), xml_escaped(x_title), tick_text(p.y), xml_escaped(y_title));
   }
   return out + "</svg>\n";
 }

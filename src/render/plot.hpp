@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "planner/plan.hpp"
@@ -27,5 +28,8 @@ std::string text_plot(const std::vector<PlotPoint>& points, const std::string& x
 /// A stand-alone SVG document (no scripts, no external references), 760 × 460.
 std::string svg_plot(const std::vector<PlotPoint>& points, const std::string& title,
                      const std::string& x_title, const std::string& y_title);
+
+/// Text as content or attribute of an SVG: no control characters, &<>" as entities.
+std::string xml_escaped(std::string_view text);
 
 }  // namespace portolan::render

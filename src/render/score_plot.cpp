@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "io/text_formats.hpp"
+#include "render/plot.hpp"
 #include "render/table.hpp"
 
 namespace portolan::render {
@@ -25,29 +26,6 @@ constexpr std::array<const char*, 10> kColours = {"#332288", "#117733", "#cc6677
                                                   "#ddaa33", "#aa4499", "#44aa99", "#882255",
                                                   "#999933", "#5b7c99"};
 constexpr const char* kOther = "#9aa5b1";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : printable(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 struct Panel {
   std::string title;
@@ -111,7 +89,7 @@ std::string draw(const Panel& panel, double x0, double y0,
   const auto py = [&](double v) { return y0 + kPanel - at(v); };
   std::string out = fmt::format(
       "<text x=\"{:.0f}\" y=\"{:.0f}\" fill=\"#1b2a41\" font-weight=\"600\">{} ({})</text>\n", x0,
-      y0 - 8, escaped(panel.title), panel.points.size());
+      y0 - 8, xml_escaped(panel.title), panel.points.size());
   // ±20 %: truth times 0.8 and 1.2, kept inside the frame.
   const double a = panel.low / 0.8, b = panel.high / 1.2;
   out += fmt::format(
@@ -171,7 +149,7 @@ std::string score_plot(std::span<const ScoredPoint> points, const std::string& t
       "font-size=\"11\">\n<title>{2}</title>\n<rect width=\"{0:.0f}\" height=\"{1:.0f}\" "
       "fill=\"#ffffff\"/>\n<text x=\"{3:.0f}\" y=\"22\" font-size=\"15\" fill=\"#1b2a41\">{2}"
       "</text>\n",
-      width, height, escaped(title), kLeft);
+      width, height, xml_escaped(title), kLeft);
   for (std::size_t i = 0; i < panels.size(); ++i) {
     out += draw(panels[i], kLeft + static_cast<double>(i % columns) * (kPanel + kLeft),
                 kTop + 22 + static_cast<double>(i / columns) * (kPanel + kGapY), ranks, many_sets);
@@ -189,7 +167,7 @@ std::string score_plot(std::span<const ScoredPoint> points, const std::string& t
         "<circle cx=\"{:.0f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"/><text x=\"{:.0f}\" "
         "y=\"{:.1f}\" fill=\"#1b2a41\">{}</text>\n",
         kLeft + 5, y - 4, colour(i), kLeft + 16, y,
-        escaped(cut_to(names[i], most, Cut::kMiddle, true)));
+        xml_escaped(cut_to(names[i], most, Cut::kMiddle, true)));
   }
   out += fmt::format(
       "<text x=\"{:.0f}\" y=\"{:.1f}\" fill=\"#555\">across: measured, up: predicted; dashed: "

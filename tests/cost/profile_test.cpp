@@ -163,7 +163,7 @@ TEST(Interval, WidensWithDistanceAndOutsideTheKnots) {
   Call outside = inside;
   outside.at[0] = 20;
   const auto width = [&](Tier tier, const Call& call) {
-    const Interval i = interval_of({&curve, tier}, call);
+    const ErrorBand i = interval_of({&curve, tier}, call);
     EXPECT_LT(i.low, 1.0);
     EXPECT_GT(i.high, 1.0);
     return std::log(i.high / i.low);
@@ -172,7 +172,7 @@ TEST(Interval, WidensWithDistanceAndOutsideTheKnots) {
   EXPECT_GT(width(Tier::kSibling, inside), width(Tier::kMeasured, inside));
   EXPECT_GT(width(Tier::kTransferred, inside), width(Tier::kMeasured, inside));
   EXPECT_GT(width(Tier::kMeasured, outside), width(Tier::kMeasured, inside));
-  const Interval none = interval_of({}, inside);
+  const ErrorBand none = interval_of({}, inside);
   EXPECT_GT(std::log(none.high / none.low), width(Tier::kTransferred, inside));
 }
 

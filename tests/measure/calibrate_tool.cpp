@@ -12,7 +12,6 @@
 #include <map>
 
 #include "base/files.hpp"
-#include "io/compression.hpp"
 #include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
 #include "measure/kernels.hpp"
@@ -22,9 +21,8 @@ namespace {
 
 Result<cost::Profile> fit_file(const std::string& file, const measure::TableSource& source,
                                const hardware::Accelerators& accelerators) {
-  const std::string text = PORTOLAN_TRY(io::decompressed(PORTOLAN_TRY(read_file(file)), file));
-  const auto table =
-      PORTOLAN_TRY(measure::KernelTable::make(PORTOLAN_TRY(io::parse_csv(text, file)), file));
+  const auto table = PORTOLAN_TRY(
+      measure::KernelTable::make(PORTOLAN_TRY(measure::Table::open(file)).take_csv(), file));
   cost::Profile fitted = PORTOLAN_TRY(measure::calibrate_kernels(table, source, accelerators, 0));
   for (const auto& line : measure::calibration_report(fitted)) {
     fmt::print(

@@ -12,7 +12,6 @@
 
 #include "base/files.hpp"
 #include "cost/step.hpp"
-#include "io/compression.hpp"
 #include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
 #include "measure/power_fit.hpp"
@@ -52,9 +51,7 @@ Result<void> run(const std::string& folder, const std::string& out) {
   for (std::size_t i = 0; i < csv.rows.size(); ++i) {
     if (measure::find_family(cell(i, "op")) == nullptr) continue;
     const std::string file = folder + "/with_power/" + cell(i, "file");
-    const std::string text = PORTOLAN_TRY(io::decompressed(PORTOLAN_TRY(read_file(file)), file));
-    tables.push_back(
-        PORTOLAN_TRY(measure::KernelTable::make(PORTOLAN_TRY(io::parse_csv(text, file)), file)));
+    tables.push_back(PORTOLAN_TRY(measure::KernelTable::open(file)));
     for (auto& p : PORTOLAN_TRY(measure::read_power(tables.back(), accelerators)))
       points.push_back(std::move(p));
     const std::string origin = cell(i, "source");

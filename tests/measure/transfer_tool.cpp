@@ -9,8 +9,6 @@
 #include <set>
 
 #include "base/files.hpp"
-#include "io/compression.hpp"
-#include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
 #include "measure/kernels.hpp"
 
@@ -33,9 +31,7 @@ Result<void> run(bool own, const std::string& profile_file, const std::string& r
         100 * s.bias.value_or(0), 100 * s.interval.value_or(0), tiers);
   };
   for (const std::string file : files) {
-    const std::string text = PORTOLAN_TRY(io::decompressed(PORTOLAN_TRY(read_file(file)), file));
-    const auto table =
-        PORTOLAN_TRY(measure::KernelTable::make(PORTOLAN_TRY(io::parse_csv(text, file)), file));
+    const auto table = PORTOLAN_TRY(measure::KernelTable::open(file));
     cost::Profile others;
     if (!own && table.rows() > 0) {
       const std::string id =
