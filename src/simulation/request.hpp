@@ -54,16 +54,19 @@ constexpr const char* status_name(Status status) {
   return kNames[static_cast<std::size_t>(status)];
 }
 
+/// Pool and replica of a request that never reached a machine.
+inline constexpr std::uint32_t kNowhere = std::numeric_limits<std::uint32_t>::max();
+
 /// One request when it is over. Times on the simulation's clock; kNever where it did not happen.
 struct Outcome {
   std::uint64_t index = 0;
   std::uint32_t model = 0, slo_class = 0, pool = 0, replica = 0;
   Status status = Status::kCompleted;
-  Time arrival = 0;            // client sends
-  Time queued = kNever;        // enters the engine's queue
-  Time scheduled = kNever;     // first step that computes some of it begins
-  Time first_token = kNever;   // client receives
-  Time last_token = kNever;    // client receives; completed requests end here
+  Time arrival = 0;           // client sends
+  Time queued = kNever;       // enters the engine's queue
+  Time scheduled = kNever;    // first step that computes some of it begins
+  Time first_token = kNever;  // client receives
+  Time last_token = kNever;   // client receives; completed requests end here
   std::int64_t input_tokens = 0, output_tokens = 0;
   std::int64_t cached_tokens = 0;  // of the prompt, found in the prefix cache at first scheduling
   std::uint32_t preemptions = 0, retries = 0;

@@ -31,10 +31,10 @@ struct Latencies {
 struct GroupResult {
   std::string name;
   std::uint64_t offered = 0, completed = 0, rejected = 0, shed = 0, timed_out = 0, lost = 0,
-                hosted = 0;
-  std::int64_t input_tokens = 0, output_tokens = 0;  // of completed ones
-  Latencies latency;                                 // itl is 0 but for all and pools
-  std::uint64_t good = 0;  // completed within every target of their class
+                hosted = 0, unfinished = 0;          // unfinished: when the run was stopped
+  std::int64_t input_tokens = 0, output_tokens = 0;  // of completed and hosted ones
+  Latencies latency;                                 // of these; itl is 0 but for all and pools
+  std::uint64_t good = 0;                            // answered within every target of their class
   std::optional<std::uint64_t> met_ttft, met_tpot, met_e2e;  // where there are targets
   std::optional<double> usd;
 };
@@ -44,10 +44,16 @@ struct PoolResult {
   Counters counters;
   std::int64_t kv_blocks = 0;  // of one replica, all ranks
   std::int64_t most_replicas = 0;
-  double replica_seconds = 0;  // paid for
+  double replica_seconds = 0;                        // paid for
   std::optional<double> usd, usd_idle, usd_loading;  // usd has the other two in it
   std::optional<double> joules;                      // steps and idling
   std::uint64_t cold_starts = 0, spot_losses = 0, failures = 0;
+  double on_demand_seconds = 0;        // in replica_seconds: paid for in place of spot ones
+  double ready_share = 0;              // of the simulated time, with at least one replica ready
+  std::int64_t lost_tokens = 0;        // computed on machines that went away, to be computed again
+  std::uint64_t swaps = 0, wakes = 0;  // models loaded, and made to compute, on shared machines
+  double swap_seconds = 0;             // spent loading
+  double transferred_bytes = 0, transfer_wait_seconds = 0;  // of caches sent to other pools
 };
 
 struct RunResult {
@@ -62,6 +68,7 @@ struct RunResult {
   std::optional<double> usd_hosted;  // in usd
   std::uint64_t retried_requests = 0;
   std::uint64_t events = 0;
+  bool stopped = false;  // more waited than is worth simulating: see verdict_reason
 };
 
 /// Who else wants to know as it happens. Unset: nobody.
