@@ -15,7 +15,7 @@
 namespace portolan {
 namespace {
 
-// Owns a file descriptor; close() reports the failure that a destructor would swallow.
+// Owns a file descriptor.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -27,7 +27,7 @@ class Descriptor {
     if (fd_ > STDERR_FILENO) ::close(fd_);
   }
   [[nodiscard]] int get() const { return fd_; }
-  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -152,6 +152,12 @@ void flush_folder(const std::string& folder) {
   if (descriptor.get() >= 0) ::fsync(descriptor.get());
 }
 
+// With its slash; `here` for a bare name.
+std::string folder_of(const std::string& path, std::string_view here) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string(here) : path.substr(0, slash + 1);
+}
+
 // A new empty file beside the target, which no other process has open.
 Descriptor create_sibling(const std::string& prefix, std::string& name) {
   constexpr int kMostAttempts = 100;
@@ -160,14 +166,6 @@ Descriptor create_sibling(const std::string& prefix, std::string& name) {
     const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd >= 0 || errno != EEXIST || attempt == kMostAttempts) return Descriptor(fd);
   }
-}
-
-Result<void> write_directly(const std::string& path, std::string_view content) {
-  Descriptor out(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
-  if (out.get() < 0 || !write_all(out.get(), content) || !out.close()) {
-    return std::unexpected(write_failed(path, errno));
-  }
-  return {};
 }
 
 }  // namespace
@@ -196,36 +194,103 @@ Result<FileHead> read_file_head(const std::string& path, std::uint64_t bytes) {
   return head;
 }
 
-Result<void> write_file(const std::string& path, std::string_view content, bool force) {
+Result<FileWriter> FileWriter::open(const std::string& path, bool force) {
   if (path.empty() || path.find('\0') != std::string::npos) {
     return fail(ErrorCode::kNotFound, quoted(path) + " is not a file name");
   }
+  FileWriter writer(path, force);
   struct stat old{};
   const bool had = ::stat(path.c_str(), &old) == 0;
   if (had && S_ISDIR(old.st_mode)) {
     return std::unexpected(file_error(ErrorCode::kConflict, path, "cannot write " + quoted(path),
                                       "it is a folder", "name a file inside it"));
   }
-  // A device or pipe (/dev/stdout, /dev/null) is written to; renaming onto it would replace it.
-  if (had && !S_ISREG(old.st_mode)) return write_directly(path, content);
-  if (!force && exists(path)) return std::unexpected(already_exists(path));
-
-  const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  std::string sibling;
-  Descriptor out = create_sibling(slash == std::string::npos ? "" : folder, sibling);
-  if (out.get() < 0) return std::unexpected(write_failed(path, errno));
-  // A replaced file keeps its mode, a new one follows the umask.
-  const bool written = (!had || ::fchmod(out.get(), old.st_mode & 07777u) == 0) &&
-                       write_all(out.get(), content) && ::fsync(out.get()) == 0 && out.close();
-  if (!written || !take_name(sibling, path, force)) {
-    const int number = errno;
-    ::unlink(sibling.c_str());
-    if (written && number == EEXIST) return std::unexpected(already_exists(path));
-    return std::unexpected(write_failed(path, number));
+  if (had && !S_ISREG(old.st_mode)) {
+    // A device or pipe (/dev/stdout, /dev/null) is written to; renaming onto it would replace it.
+    writer.fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  } else {
+    if (!force && exists(path)) return std::unexpected(already_exists(path));
+    Descriptor sibling = create_sibling(folder_of(path, ""), writer.sibling_);
+    writer.fd_ = sibling.release();
+    if (writer.fd_ < 0) writer.sibling_.clear();
   }
-  flush_folder(folder);
+  // A replaced file keeps its mode, a new one follows the umask.
+  const bool ready = writer.fd_ >= 0 && (!had || writer.sibling_.empty() ||
+                                         ::fchmod(writer.fd_, old.st_mode & 07777u) == 0);
+  if (!ready) return std::unexpected(write_failed(path, errno));
+  return writer;
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : path_(std::move(other.path_)),
+      sibling_(std::exchange(other.sibling_, {})),
+      buffer_(std::move(other.buffer_)),
+      fd_(std::exchange(other.fd_, -1)),
+      force_(other.force_) {}
+
+FileWriter::~FileWriter() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!sibling_.empty()) ::unlink(sibling_.c_str());
+}
+
+Result<void> FileWriter::flush() {
+  if (!write_all(fd_, buffer_)) return std::unexpected(write_failed(path_, errno));
+  buffer_.clear();
   return {};
+}
+
+Result<void> FileWriter::append(std::string_view text) {
+  constexpr std::size_t kBuffer = 1u << 16;
+  buffer_ += text;
+  if (buffer_.size() < kBuffer) return {};
+  return flush();
+}
+
+Result<void> FileWriter::commit() {
+  PORTOLAN_DO(flush());
+  const bool regular = !sibling_.empty();
+  const bool synced = !regular || ::fsync(fd_) == 0;
+  const int number = errno;
+  if (::close(std::exchange(fd_, -1)) != 0) return std::unexpected(write_failed(path_, errno));
+  if (!synced) return std::unexpected(write_failed(path_, number));
+  if (!regular) return {};
+  if (!take_name(sibling_, path_, force_)) {
+    if (errno == EEXIST) return std::unexpected(already_exists(path_));
+    return std::unexpected(write_failed(path_, errno));
+  }
+  sibling_.clear();
+  flush_folder(folder_of(path_, "."));
+  return {};
+}
+
+FileInput::FileInput(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+FileInput::FileInput(FileInput&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+FileInput::~FileInput() {
+  if (fd_ > STDERR_FILENO) ::close(fd_);
+}
+
+Result<FileInput> FileInput::open(const std::string& path) {
+  OpenFile file = PORTOLAN_TRY(open_for_reading(path));
+  return FileInput(file.descriptor.release(), path);
+}
+
+Result<std::size_t> FileInput::read(char* to, std::size_t most) {
+  ssize_t got = -1;
+  do {
+    got = ::read(fd_, to, most);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    return std::unexpected(
+        file_error(ErrorCode::kIo, path_, "reading " + quoted(path_) + " failed", reason(errno)));
+  }
+  return static_cast<std::size_t>(got);
+}
+
+Result<void> write_file(const std::string& path, std::string_view content, bool force) {
+  FileWriter file = PORTOLAN_TRY(FileWriter::open(path, force));
+  PORTOLAN_DO(file.append(content));
+  return file.commit();
 }
 
 bool is_directory(const std::string& path) {
