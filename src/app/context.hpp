@@ -22,7 +22,7 @@ inline constexpr std::string_view kServingBackend = "vllm";
 struct ContextOptions {
   std::optional<std::string> catalogue = {};  // file or folder instead of the embedded snapshot
   std::optional<Date> as_of = {};
-  std::optional<std::string> profile = {};  // fitted curves laid over the shipped ones
+  std::optional<std::string> profile = {};  // fitted curves and host times over the shipped ones
   unsigned threads = 0;                     // 0 = hardware
   /// Told what long work is at; "" when it is done. nullptr: nobody listens.
   std::function<void(std::string_view)> progress = {};
@@ -34,10 +34,13 @@ class Context {
   static Result<Context> open(const ContextOptions& options);
   [[nodiscard]] const market::Catalogue& catalogue() const { return *catalogue_; }
   [[nodiscard]] const model::Library& models() const { return *models_; }
-  /// The shipped curves, under those of --profile.
+  /// The shipped curves, under those of --profile, and its engine records.
   [[nodiscard]] const cost::Profile& profile() const {
     return profile_ ? *profile_ : cost::shipped_profile();
   }
+  /// The engine that is assumed where none is named: the newest vLLM of --profile, else the known
+  /// one.
+  [[nodiscard]] const cost::Engine& engine() const { return profile().default_engine(); }
   /// Where machines of this context take the curves of an engine's kernels from ("vllm").
   [[nodiscard]] cost::KernelSource kernels(std::string_view backend) const;
   [[nodiscard]] unsigned threads() const { return threads_; }

@@ -387,8 +387,8 @@ Result<void> fill_on(EstimateAnswer& answer, const EstimateRequest& request, con
   }
   fill_rule_on(result, on, request, setting);
 
-  const auto step = cost::StepModel::compile(result.model.architecture, machine, on.deployment,
-                                             cost::default_engine());
+  const auto step =
+      cost::StepModel::compile(result.model.architecture, machine, on.deployment, context.engine());
   if (step) {
     on.tier = step->machine().tier;
     on.interval_low = step->machine().band.low;
@@ -510,6 +510,7 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
   setting.limits.max_batched_tokens =
       std::max(result.batch, std::min(result.prompt_tokens, 8192.0));
   setting.limits.max_sequences = result.batch;
+  setting.limits.engine = &context.engine().memory;
   result.kv_per_token = model::kv_bytes_per_token(architecture, setting.kv_bytes);
   result.memory.kv =
       model::kv_bytes(architecture, result.context_tokens, setting.kv_bytes) * result.batch;
@@ -552,8 +553,8 @@ Result<EstimateAnswer> estimate(const EstimateRequest& request, const Context& c
     answer.envelope.cite("accelerator", result.on->accelerator->id, result.on->accelerator->source,
                          result.on->accelerator->date);
   }
-  answer.envelope.cite("engine", cost::default_engine().engine, cost::default_engine().source,
-                       cost::default_engine().date);
+  const cost::Engine& engine = context.engine();
+  answer.envelope.cite("engine", engine.engine, engine.source, engine.date);
   if (request.explain) answer.envelope.derivations = explain_estimate(request, result, context);
   return answer;
 }

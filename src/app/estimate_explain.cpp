@@ -127,8 +127,8 @@ void explain_on(std::vector<Derivation>& out, const EstimateRequest& request,
     Derivation decode =
         estimated("decode step", on.decode_per_token->raw(), "s",
                   "sum over operators of max-like roofline time, plus engine overhead", {});
-    decode.source = cost::default_engine().source;
-    decode.date = cost::default_engine().date;
+    decode.source = context.engine().source;
+    decode.date = context.engine().date;
     for (const cost::StepModel::OperatorTime& op : on.breakdown) {
       Derivation part = estimated(op.name, op.seconds.raw(), "s", {},
                                   fmt::format("{} x: {} and {} in all", shortest(op.count),

@@ -39,15 +39,15 @@ Result<PlanRequest> read_plan(const io::Value& value) {
 namespace {
 
 void add_assumptions(Envelope& envelope, const planner::PlanResult& result,
-                     const market::Catalogue& catalogue) {
+                     const Context& context) {
+  const market::Catalogue& catalogue = context.catalogue();
   const planner::Job& job = result.job;
   const market::Constant& month = catalogue.constant("hours_per_month");
   envelope.assume("hours_per_month", month.value, "default", "", month.source);
   envelope.assume("max_utilisation", job.max_utilisation, "default", "max_utilisation: in the job");
   if (job.kind == planner::JobKind::kServe || job.kind == planner::JobKind::kBatch) {
-    envelope.assume("engine", std::string(cost::default_engine().engine),
-                    job.engine ? "job" : "default", "engine: in the job",
-                    cost::default_engine().source);
+    envelope.assume("engine", std::string(context.engine().engine), job.engine ? "job" : "default",
+                    "engine: in the job", context.engine().source);
     envelope.assume("arrivals", "Poisson", "default", "");
     envelope.assume("cached_share_of_prompt", job.traffic.work.cached_share,
                     job.traffic.work.cached_share > 0 ? "job" : "default",
@@ -128,15 +128,15 @@ Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
                      : std::min(answer.result.plans.size(), static_cast<std::size_t>(request.top));
   answer.envelope.oldest_price_date = answer.result.oldest_price_used;
   answer.envelope.warnings = answer.result.warnings;
-  add_assumptions(answer.envelope, answer.result, context.catalogue());
+  add_assumptions(answer.envelope, answer.result, context);
   for (const planner::Plan& plan : std::span(answer.result.plans).first(answer.shown)) {
     answer.envelope.cite(
         plan.offer->source, "offers",
         plan.offer->source + (plan.offer->revision.empty() ? "" : "@" + plan.offer->revision),
         plan.offer->observed.latest ? plan.offer->observed.latest->text() : "");
   }
-  answer.envelope.cite("engine", std::string(cost::default_engine().engine),
-                       cost::default_engine().source, cost::default_engine().date);
+  answer.envelope.cite("engine", std::string(context.engine().engine), context.engine().source,
+                       context.engine().date);
   if (request.max_price_age_days && answer.result.oldest_price_used) {
     const std::int32_t age = days_between(*answer.result.oldest_price_used, context.today());
     if (age > *request.max_price_age_days) {

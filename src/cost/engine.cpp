@@ -82,6 +82,7 @@ std::vector<Engine> table() {
   vllm.engine = "vllm-0.16";
   list.push_back(vllm);
   vllm.engine = "vllm-0.19";
+  vllm.reserves_full_prompt = true;  // scheduler_reserve_full_isl of a recorded 0.19.0 run
   list.push_back(vllm);
   vllm.engine = "vllm-0.21";  // captured graphs count against the share, which is larger for it
   vllm.memory_fraction = 0.92;
@@ -225,18 +226,35 @@ std::span<const Engine> engines() { return all(); }
 
 const Engine* find_engine(std::string_view name, std::string_view version,
                           std::string_view vendor) {
+  return find_engine({}, name, version, vendor);
+}
+
+const Engine* find_engine(std::span<const Engine> own, std::string_view name,
+                          std::string_view version, std::string_view vendor) {
   const std::optional<EngineFamily> family = family_of(name);
   if (!family) return nullptr;
   const std::optional<int> wanted = version_number(version.empty() ? version_in(name) : version);
   const Engine *found = nullptr, *oldest = nullptr;
-  for (const Engine& engine : all()) {
-    if (engine.family != *family) continue;
-    if (!engine.vendor.empty() && engine.vendor != vendor) continue;
-    if (oldest == nullptr) oldest = &engine;
-    if (!wanted || *version_number(version_in(engine.engine)) <= *wanted) found = &engine;
+  int newest_found = -1, oldest_seen = 0;
+  for (const std::span<const Engine> records : {std::span<const Engine>(all()), own}) {
+    for (const Engine& engine : records) {
+      if (engine.family != *family) continue;
+      if (!engine.vendor.empty() && engine.vendor != vendor) continue;
+      const int number = engine_version(engine.engine);
+      if (oldest == nullptr || number < oldest_seen) {
+        oldest = &engine;
+        oldest_seen = number;
+      }
+      if (number >= newest_found && (!wanted || number <= *wanted)) {
+        found = &engine;
+        newest_found = number;
+      }
+    }
   }
   return found != nullptr ? found : oldest;
 }
+
+int engine_version(std::string_view name) { return version_number(version_in(name)).value_or(-1); }
 
 const Engine& default_engine() {
   static const Engine& engine = *find_engine("vllm", "0.15");

@@ -86,6 +86,8 @@ struct Engine {
   /// The whole length, outputs included, is reserved when a request is admitted (TensorRT-LLM's
   /// guaranteed-no-evict).
   bool reserves_outputs = false;
+  /// The whole prompt must find room when a request is admitted, not only its first chunk.
+  bool reserves_full_prompt = false;
   double chat_template_tokens = 0;  // added to each prompt by the chat endpoint
 
   Band ttft_band, tpot_band;  // of models that were left out of the fit
@@ -104,6 +106,14 @@ std::span<const Engine> engines();
 /// same version. nullptr: no such family.
 const Engine* find_engine(std::string_view name, std::string_view version = {},
                           std::string_view vendor = {});
+
+/// The same with records of a user's own, in any order, which stand before known ones of the same
+/// version.
+const Engine* find_engine(std::span<const Engine> own, std::string_view name,
+                          std::string_view version = {}, std::string_view vendor = {});
+
+/// Version of a record as a·1000 + b: 19 of "vllm-0.19", -1 without a number.
+int engine_version(std::string_view name);
 
 const Engine& default_engine();  // vLLM
 

@@ -94,6 +94,7 @@ void fields(Codec& codec, C& c) {
 }  // namespace
 
 std::string Profile::pack() const {
+  PORTOLAN_CHECK(engines_.empty());  // records of known engines are source
   Writer writer;
   for (const Curve& curve : curves_) fields(writer, curve);
   return std::move(writer.bytes);

@@ -145,6 +145,76 @@ void read_residuals(io::Fields& fields, std::string_view key, io::Problems& prob
   inner.finish();
 }
 
+constexpr std::array<HostTime, 10> kHostTimes = {{
+    {"per_step", &Engine::per_step},
+    {"per_layer", &Engine::per_layer},
+    {"per_request", &Engine::per_request},
+    {"per_prefill_token", &Engine::per_prefill_token},
+    {"per_prefill_step", &Engine::per_prefill_step},
+    {"front_end", &Engine::front_end},
+    {"fan_out", &Engine::fan_out},
+    {"per_prompt_token", &Engine::per_prompt_token},
+    {"after_decode", &Engine::after_decode},
+    {"per_output_token", &Engine::per_output_token},
+}};
+
+io::Value to_value(const Engine& e) {
+  io::Value v, times;
+  v.set("kind", "engine");
+  v.set("engine", e.engine);
+  for (const HostTime& t : kHostTimes)
+    times.set(std::string(t.name), rounded((e.*t.field).raw() * 1e6, 4));
+  v.set("host_us", std::move(times));
+  if (e.ttft_band.known())
+    v.set("ttft_band", list(std::array{e.ttft_band.low, e.ttft_band.high}, 4));
+  if (e.tpot_band.known())
+    v.set("tpot_band", list(std::array{e.tpot_band.low, e.tpot_band.high}, 4));
+  v.set("source", e.source);
+  v.set("date", e.date);
+  return v;
+}
+
+Engine read_engine(io::Fields& fields, io::Problems& problems) {
+  Engine e;
+  const std::string name = fields.require("engine") ? fields.text("engine").value_or("") : "";
+  const std::span<const Engine> known = engines();
+  const auto same =
+      std::find_if(known.begin(), known.end(), [&](const Engine& k) { return k.engine == name; });
+  const Engine* base = same != known.end() ? &*same : cost::find_engine(name);
+  if (base == nullptr || engine_version(name) < 0) {
+    fields.problem("engine", fmt::format("\"{}\" is no engine with a version", name),
+                   "such as vllm-0.19, sglang-0.5 or trtllm-1.0");
+  } else {
+    e = *base;
+    e.engine = name;
+  }
+  if (const io::Value* times = fields.get("host_us"); times != nullptr) {
+    io::Fields inner(*times, fields.pointer("host_us"), problems);
+    for (const HostTime& t : kHostTimes) {
+      if (const auto us = inner.number(t.name, 0, 60e6)) e.*t.field = Seconds(*us * 1e-6);
+    }
+    inner.finish();
+  } else {
+    fields.problem("host_us", "missing key", "the times of the engine in microseconds");
+  }
+  const auto band = [&](std::string_view key, Band& into) {
+    into = {};
+    std::array<double, 2> ends{};
+    if (fields.get(key) == nullptr || !read_list(fields, key, ends, 2, 2)) return;
+    if (!(ends[0] > 0 && ends[0] <= ends[1] && ends[1] < 1e6))
+      fields.problem(key, "expected two positive factors, the lower first");
+    into = {.low = ends[0], .high = ends[1]};
+  };
+  band("ttft_band", e.ttft_band);
+  band("tpot_band", e.tpot_band);
+  e.source = fields.text("source").value_or("");
+  e.date = fields.text("date").value_or("");
+  if (!e.date.empty()) {
+    if (const auto date = parse_date(e.date); !date) fields.problem("date", date.error().message);
+  }
+  return e;
+}
+
 Curve read_curve(io::Fields& fields, io::Problems& problems) {
   constexpr double kMost = 1e9;
   Curve c;
@@ -226,12 +296,17 @@ Result<Profile> Profile::parse(std::string_view text, const std::string& file) {
     io::Problems problems{.file = place, .errors = {}};
     io::Fields fields(value, "", problems);
     const std::string kind = fields.text("kind").value_or("");
+    std::optional<Engine> engine;
     if (kind == "curve")
       curves.push_back(read_curve(fields, problems));
+    else if (kind == "engine")
+      engine = read_engine(fields, problems);
     else
-      fields.problem("kind", fmt::format("unknown kind \"{}\"; expected \"curve\"", kind));
+      fields.problem("kind",
+                     fmt::format("unknown kind \"{}\"; expected \"curve\" or \"engine\"", kind));
     fields.finish();
     if (!problems.errors.empty()) return fail(problems.errors.front());
+    if (engine) profile.add(*std::move(engine));
   }
   std::stable_sort(curves.begin(), curves.end(),
                    [](const Curve& a, const Curve& b) { return a.key < b.key; });
@@ -250,6 +325,10 @@ std::string Profile::write() const {
     text += io::write_json(to_value(c), false);
     text += '\n';
   }
+  for (const Engine& e : engines_) {
+    text += io::write_json(to_value(e), false);
+    text += '\n';
+  }
   return text;
 }
 
@@ -262,8 +341,35 @@ void Profile::add(Curve curve) {
     curves_.insert(at, std::move(curve));
 }
 
+void Profile::add(Engine engine) {
+  const auto at =
+      std::lower_bound(engines_.begin(), engines_.end(), engine.engine,
+                       [](const Engine& e, const std::string& n) { return e.engine < n; });
+  if (at != engines_.end() && at->engine == engine.engine)
+    *at = std::move(engine);
+  else
+    engines_.insert(at, std::move(engine));
+}
+
 void Profile::add(const Profile& other) {
   for (const Curve& c : other.curves_) add(c);
+  for (const Engine& e : other.engines_) add(e);
 }
+
+const Engine& Profile::default_engine() const {
+  const Engine* newest = nullptr;
+  for (const Engine& e : engines_) {
+    if (e.family == EngineFamily::kVllm && e.vendor.empty() &&
+        (newest == nullptr || engine_version(e.engine) > engine_version(newest->engine)))
+      newest = &e;
+  }
+  return newest != nullptr ? *newest : cost::default_engine();
+}
+
+const Engine& serving_engine(const KernelSource& source) {
+  return source.profile != nullptr ? source.profile->default_engine() : default_engine();
+}
+
+std::span<const HostTime> host_times() { return kHostTimes; }
 
 }  // namespace portolan::cost

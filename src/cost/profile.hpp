@@ -1,5 +1,5 @@
-// Fitted curves of kernels as a file of JSON lines, and the choice of the best evidence for an
-// accelerator.
+// What was fitted to measurements as a file of JSON lines, curves of kernels and host times of
+// engines, and the choice of the best evidence for an accelerator.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "cost/curve.hpp"
+#include "cost/engine.hpp"
 #include "cost/machine.hpp"
 #include "hardware/accelerator.hpp"
 
@@ -42,26 +43,51 @@ ErrorBand interval_of(const Chosen& chosen, const Call& call);
 /// What carrying curves of an operator to an accelerator without its own leaves.
 ErrorBand transfer_interval(std::string_view op);
 
-/// Curves sorted by key. A later curve of the same key replaces an earlier one.
+/// A time of an engine record by the name it has in files, in microseconds there.
+struct HostTime {
+  std::string_view name;
+  Seconds Engine::* field;
+};
+std::span<const HostTime> host_times();
+
+/// Curves sorted by key, engine records by name. A later one of the same key replaces an earlier
+/// one.
 class Profile {
  public:
-  /// One JSON object a line (`"kind": "curve"`). Errors: malformed or invalid_input with
-  /// file:line, unknown kinds and keys included.
+  /// One JSON object a line (`"kind": "curve"` or `"engine"`). An engine line states host times and
+  /// bands; scheduling, defaults, memory and times it does not state are those of the known record
+  /// of its version. Errors: malformed or invalid_input with file:line, unknown kinds, engines and
+  /// keys included.
   static Result<Profile> parse(std::string_view text, const std::string& file);
   [[nodiscard]] std::string write() const;
-  /// The same in the form that is embedded: no text to parse at start. Only for what pack() wrote
-  /// in the same build; anything else breaks a check.
+  /// The curves in the form that is embedded: no text to parse at start. Only for what pack() wrote
+  /// in the same build, without engine records; anything else breaks a check.
   [[nodiscard]] std::string pack() const;
   static Profile unpack(std::string_view packed);
 
   [[nodiscard]] std::span<const Curve> curves() const { return curves_; }
+  [[nodiscard]] std::span<const Engine> engines() const { return engines_; }
   void add(Curve curve);
+  void add(Engine engine);
   /// All of `other` over what is here.
   void add(const Profile& other);
 
+  /// cost::find_engine with the records of this profile before the known ones.
+  [[nodiscard]] const Engine* find_engine(std::string_view name, std::string_view version = {},
+                                          std::string_view vendor = {}) const {
+    return cost::find_engine(engines_, name, version, vendor);
+  }
+  /// What is assumed where nobody names an engine: the newest vLLM of this profile, else
+  /// cost::default_engine(). Lives as long as the profile is not changed.
+  [[nodiscard]] const Engine& default_engine() const;
+
  private:
   std::vector<Curve> curves_;
+  std::vector<Engine> engines_;
 };
+
+/// Profile::default_engine() of a source; without a profile cost::default_engine().
+const Engine& serving_engine(const KernelSource& source);
 
 /// The best evidence for each operator on one accelerator (cost-model.md §8): its own curve of this
 /// backend (this version, else the newest), then of another backend (sibling), then of the nearest

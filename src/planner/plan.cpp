@@ -11,6 +11,7 @@
 
 #include "base/parallel.hpp"
 #include "base/text.hpp"
+#include "cost/profile.hpp"
 #include "planner/ranking.hpp"
 #include "planner/search.hpp"
 
@@ -221,7 +222,7 @@ class Planner {
     if (!is_training(job_.kind) && !plan.engine.starts_with("vllm")) {
       plan.advise_proof_of_concept = true;
       plan.notes.push_back(fmt::format("speed is modelled as that of {}, not of {}",
-                                       cost::default_engine().engine, plan.engine));
+                                       cost::serving_engine(options_.kernels).engine, plan.engine));
     }
     if (plan.advise_proof_of_concept) {
       plan.notes.push_back(fmt::format("{} on {} is {}: run a proof of concept first", plan.engine,

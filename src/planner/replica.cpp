@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "base/units_text.hpp"
+#include "cost/profile.hpp"
 #include "model/numeric_format.hpp"
 #include "model/operators.hpp"
 
@@ -68,6 +69,7 @@ Reason reason_named(std::string_view name) {
 ReplicaJudge::ReplicaJudge(const Question& question)
     : job_(*question.job),
       architecture_(question.model->architecture),
+      engine_(cost::serving_engine(question.kernels)),
       support_(question.market->support),
       formats_(formats_of(job_, architecture_)),
       caches_(caches_of(job_, architecture_)),
@@ -132,6 +134,7 @@ Bytes ReplicaJudge::needed(const Replica& replica) const {
 }
 
 void ReplicaJudge::lay_out(Replica& replica, const cost::Machine& machine) const {
+  replica.limits.engine = &engine_.memory;
   // A small token budget costs throughput and saves activations: the second try.
   for (const double budget : {8192.0, 2048.0}) {
     replica.limits.max_batched_tokens = budget;
@@ -247,8 +250,7 @@ Replica ReplicaJudge::judge(const Layout& layout, std::size_t format, std::size_
     return replica;
   }
   if (!linked(replica, machine)) return replica;
-  auto step =
-      cost::StepModel::compile(architecture_, machine, replica.deployment, cost::default_engine());
+  auto step = cost::StepModel::compile(architecture_, machine, replica.deployment, engine_);
   if (!step) {
     fail(replica, reason_named(step.error().why), kNoNumber, step.error().message,
          step.error().hint);

@@ -95,6 +95,7 @@ class ReplicaJudge {
 
   const Job& job_;
   const model::Architecture& architecture_;
+  const cost::Engine& engine_;  // whose host times, scheduling and memory a replica has
   std::span<const market::EngineSupport> support_;
   std::vector<NumberFormat> formats_;
   std::vector<CacheFormat> caches_;

@@ -1,6 +1,7 @@
 // The file of fitted curves and the choice of the best evidence.
 #include "cost/profile.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -46,6 +47,89 @@ KernelSet set_for(const Profile& profile, std::string_view id, std::string_view 
 std::string first_error(const std::string& text) {
   const auto read = Profile::parse(text, "mine.profile");
   return read ? "" : format_error(read.error());
+}
+
+TEST(Profile, EngineRecordsReplaceTimesOnly) {
+  const Engine& known = *find_engine("vllm", "0.19");
+  Profile profile;
+  Engine own = known;
+  own.per_step = Seconds(123.25e-6);
+  own.per_prompt_token = Seconds(2.5e-6);
+  own.ttft_band = {.low = 0.9, .high = 1.25};
+  own.tpot_band = {};
+  own.source = "made up for a test";
+  own.date = "2026-08-21";
+  profile.add(own);
+  const auto again = Profile::parse(profile.write(), "p");
+  ASSERT_TRUE(again) << format_error(again.error());
+  EXPECT_EQ(again->write(), profile.write());
+  ASSERT_EQ(again->engines().size(), 1U);
+  const Engine& read = again->engines()[0];
+  for (const HostTime& t : host_times())
+    EXPECT_NEAR((read.*t.field).raw(), (own.*t.field).raw(), 1e-10) << t.name;
+  EXPECT_EQ(read.ttft_band.high, 1.25);
+  EXPECT_FALSE(read.tpot_band.known()) << "a band that was not fitted is not the known one";
+  EXPECT_EQ(read.prefill, known.prefill);
+  EXPECT_EQ(read.max_num_seqs, known.max_num_seqs);
+  EXPECT_EQ(read.memory.date, known.memory.date);
+  EXPECT_EQ(read.source, own.source);
+
+  // A line may state one time; the rest is the known record's.
+  const auto one =
+      Profile::parse(R"({"kind":"engine","engine":"vllm-0.25","host_us":{"front_end":1500}})", "p");
+  ASSERT_TRUE(one) << format_error(one.error());
+  EXPECT_NEAR(one->engines()[0].front_end.raw(), 1.5e-3, 1e-12);
+  EXPECT_EQ(one->engines()[0].per_step.raw(), find_engine("vllm", "0.25")->per_step.raw());
+  EXPECT_EQ(one->engines()[0].engine, "vllm-0.25");
+}
+
+TEST(Profile, OwnEnginesStandBeforeKnownOnes) {
+  const auto own =
+      Profile::parse(R"({"kind":"engine","engine":"vllm-0.19","host_us":{"per_step":1}})"
+                     "\n"
+                     R"({"kind":"engine","engine":"vllm-0.25","host_us":{"per_step":2}})"
+                     "\n"
+                     R"({"kind":"engine","engine":"vllm-0.5-rocm","host_us":{"per_step":3}})",
+                     "p");
+  ASSERT_TRUE(own) << format_error(own.error());
+  const auto step_of = [&](const char* version, const char* vendor = "nvidia") {
+    return std::lround((own->find_engine("vllm", version, vendor)->per_step / Seconds(1e-6)));
+  };
+  EXPECT_EQ(step_of("0.19.1"), 1);
+  EXPECT_EQ(step_of("0.20"), 1) << "the nearest older record is one's own";
+  EXPECT_EQ(own->find_engine("vllm", "0.18")->engine, "vllm-0.16");
+  EXPECT_EQ(own->find_engine("vllm", "0.22")->engine, "vllm-0.21") << "a known newer one stands";
+  EXPECT_EQ(step_of("0.25"), 2);
+  EXPECT_EQ(step_of(""), 2) << "the newest";
+  EXPECT_EQ(step_of("0.6", "amd"), 3);
+  EXPECT_EQ(own->find_engine("vllm", "0.6", "nvidia")->engine, "vllm-0.5");
+  EXPECT_EQ(own->find_engine("sglang")->engine, "sglang-0.5");
+  EXPECT_EQ(own->default_engine().engine, "vllm-0.25");
+  EXPECT_EQ(&Profile().default_engine(), &default_engine());
+  EXPECT_EQ(&serving_engine({}), &default_engine());
+  EXPECT_EQ(serving_engine({.profile = &*own}).engine, "vllm-0.25");
+  // Laid over another profile.
+  Profile both;
+  both.add(*own);
+  EXPECT_EQ(both.write(), own->write());
+}
+
+TEST(Profile, RefusesEnginesThatCannotBe) {
+  const auto engine = [](const std::string& rest) {
+    return first_error(R"({"kind":"engine",)" + rest + "}");
+  };
+  EXPECT_THAT(engine(R"("engine":"llama.cpp-1","host_us":{})"), testing::HasSubstr("llama.cpp-1"));
+  EXPECT_THAT(engine(R"("engine":"vllm","host_us":{})"), testing::HasSubstr("no engine with a"));
+  EXPECT_THAT(engine(R"("engine":"vllm-0.19")"), testing::HasSubstr("host_us"));
+  EXPECT_THAT(engine(R"("engine":"vllm-0.19","host_us":{"per_stop":1})"),
+              testing::HasSubstr("per_step"));
+  EXPECT_THAT(engine(R"("engine":"vllm-0.19","host_us":{"per_step":-1})"),
+              testing::HasSubstr("per_step"));
+  EXPECT_THAT(engine(R"("engine":"vllm-0.19","host_us":{},"ttft_band":[2,1])"),
+              testing::HasSubstr("lower first"));
+  EXPECT_THAT(engine(R"("engine":"vllm-0.19","host_us":{},"date":"yesterday")"),
+              testing::HasSubstr("date"));
+  EXPECT_THAT(first_error(R"({"kind":"motor"})"), testing::HasSubstr("engine"));
 }
 
 TEST(Profile, ReadsBackWhatItWrites) {
