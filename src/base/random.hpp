@@ -38,8 +38,8 @@ class RandomStream {
   }
   /// Uniform in [0, count); count > 0.
   [[nodiscard]] constexpr std::uint64_t below(std::uint64_t index, std::uint64_t count) const {
-    const auto wide = static_cast<unsigned __int128>(bits(index)) * count;
-    return static_cast<std::uint64_t>(wide >> 64);
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::uint64_t>((static_cast<Wide>(bits(index)) * count) >> 64);
   }
 
  private:

@@ -42,7 +42,8 @@ struct EngineModel {
   std::int64_t max_sequences = 256, max_batched_tokens = 8192, max_model_len = 131072;
   std::int64_t kv_blocks = 0;  // usable ones, per rank
   std::int32_t block_tokens = 16;
-  std::int64_t poll_steps = 1;  // decode steps between two looks at the queue (SGLang)
+  std::int64_t state_blocks = 0;  // what a sequence holds besides, of any length (recurrent layers)
+  std::int64_t most_steps = kNever;  // decode steps taken at once at most
   double drafted = 0, acceptance = 0;
   std::int64_t max_adapters = 0;
   Time adapter_load = 0;
@@ -51,8 +52,8 @@ struct EngineModel {
   std::int64_t chat_template_tokens = 0;
   // For those who account: per replica.
   std::int64_t accelerators = 1;
-  double weight_bytes = 0;         // all ranks, what a start has to load
-  double kv_bytes_per_token = 0;   // all ranks: what moving a request's cache takes
+  double weight_bytes = 0;        // all ranks, what a start has to load
+  double kv_bytes_per_token = 0;  // all ranks: what moving a request's cache takes
   std::optional<double> idle_watts;
 };
 

@@ -23,19 +23,19 @@ enum class Part : std::uint8_t {
 /// Work that a replica has had; sums, so that differences over an interval make sense.
 struct Counters {
   std::uint64_t steps = 0, completed = 0, preemptions = 0;
-  std::int64_t prompt_tokens = 0;      // computed, again after preemption included
-  std::int64_t cached_tokens = 0;      // found in the prefix cache at first scheduling
+  std::int64_t prompt_tokens = 0;  // computed, again after preemption included
+  std::int64_t cached_tokens = 0;  // found in the prefix cache at first scheduling
   std::int64_t output_tokens = 0;
   Time busy = 0;
-  double joules = 0;                   // of steps
-  std::int64_t peak_blocks = 0;        // most in use at once
+  double joules = 0;             // of steps
+  std::int64_t peak_blocks = 0;  // most in use at once
 };
 
 /// What routers and autoscalers see, at one moment.
 struct Load {
-  std::int64_t waiting = 0, running = 0;         // requests; waiting has those in the front end
-  std::int64_t waiting_tokens = 0;               // prompt tokens not yet computed
-  std::int64_t running_tokens = 0;               // in the KV cache
+  std::int64_t waiting = 0, running = 0;  // requests; waiting has those in the front end
+  std::int64_t waiting_tokens = 0;        // prompt tokens not yet computed
+  std::int64_t running_tokens = 0;        // in the KV cache
   std::int64_t used_blocks = 0, total_blocks = 0;
 };
 

@@ -34,9 +34,8 @@ std::size_t knot_below(std::int64_t context) {
   const std::vector<std::int64_t>& all = knots();
   if (context <= kDense) return static_cast<std::size_t>(std::max<std::int64_t>(0, context));
   if (context >= all.back()) return all.size() - 2;
-  const double octaves =
-      std::log2(static_cast<double>(context) / static_cast<double>(kDense)) *
-      static_cast<double>(kPerOctave);
+  const double octaves = std::log2(static_cast<double>(context) / static_cast<double>(kDense)) *
+                         static_cast<double>(kPerOctave);
   auto at = static_cast<std::size_t>(kDense + static_cast<std::int64_t>(octaves));
   while (all[at] > context) --at;
   while (all[at + 1] <= context) ++at;
@@ -61,8 +60,7 @@ StepCost::~StepCost() = default;
 
 StepCost::Step StepCost::step(const cost::Batch& batch) const {
   const cost::StepTime time = step_.time(batch);
-  const double seconds =
-      std::max(time.total.raw(), static_cast<double>(lanes_) * time.stage.raw());
+  const double seconds = std::max(time.total.raw(), static_cast<double>(lanes_) * time.stage.raw());
   Step result;
   result.time = std::max<Time>(1, from_seconds(seconds));
   if (const std::optional<Joules> joules = step_.energy(batch, time))
@@ -97,8 +95,7 @@ DecodeRun StepCost::decode(std::int64_t decodes, std::int64_t context_sum,
       batch.drafted = drafted_;
       batch.sampled = batch.decode_tokens();
       if (ranks_ > 1)
-        batch.mean_rank_tokens =
-            static_cast<double>(all_decodes) / ranks_ * (1.0 + drafted_);
+        batch.mean_rank_tokens = static_cast<double>(all_decodes) / ranks_ * (1.0 + drafted_);
       entry = step(batch);
     }
     return entry;
@@ -110,9 +107,9 @@ DecodeRun StepCost::decode(std::int64_t decodes, std::int64_t context_sum,
   run.first = a.time + run.growth * past + run.growth * rest / decodes;
   run.first = std::max<Time>(1, run.first);
   run.joules_growth = (b.joules - a.joules) / static_cast<double>(width);
-  run.joules_first = a.joules + run.joules_growth * (static_cast<double>(past) +
-                                                     static_cast<double>(rest) /
-                                                         static_cast<double>(decodes));
+  run.joules_first =
+      a.joules + run.joules_growth * (static_cast<double>(past) +
+                                      static_cast<double>(rest) / static_cast<double>(decodes));
   run.steps = low + 2 < knots().size() ? width - past : kNever;
   return run;
 }

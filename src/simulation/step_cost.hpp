@@ -20,9 +20,9 @@ struct DecodeRun {
   double joules_first = 0, joules_growth = 0;
 };
 
-/// Decode batches of equal size whose contexts grow by one token a step are on a table over the mean
-/// context, linear between its knots (twelve to the octave); everything else is asked of the step
-/// model directly. Not for use by several threads at once: the table fills as it is used.
+/// Decode batches of equal size whose contexts grow by one token a step are on a table over the
+/// mean context, linear between its knots (twelve to the octave); everything else is asked of the
+/// step model directly. Not for use by several threads at once: the table fills as it is used.
 class StepCost {
  public:
   /// `lanes`: pipeline stages; a "step" then is one round of all batches in flight.
