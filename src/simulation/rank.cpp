@@ -16,6 +16,9 @@ constexpr std::uint64_t kAcceptanceStream = 0xacce97;
 // (serving.md §1.12). After memory ran out, room for 20 more tokens of each is made.
 constexpr double kFirstShare = 0.7, kLeastShare = 0.14 * kFirstShare, kShareSteps = 600;
 constexpr std::int64_t kMostReserved = 4096, kRetractTokens = 20;
+// The reserve shrinks as running requests go on; a request that waits for it is tried again at
+// every multiple of so many decode steps (the engine: at every step), so that runs stay long.
+constexpr std::int64_t kLookAgainSteps = 16;
 
 }  // namespace
 
@@ -177,6 +180,10 @@ std::int64_t Rank::steps_ahead(std::int64_t step) {
   drop_stale();
   if (endings_.empty()) return 1;
   std::int64_t most = std::max<std::int64_t>(1, endings_.front().step - step);
+  if (!waiting_.empty()) {
+    // Who could not even try (somebody was preempted) tries at the next step.
+    most = blocked_ ? std::min(most, std::max<std::int64_t>(1, look_again_ - step)) : 1;
+  }
   if (engine_->reserves_outputs) return most;
   // The first step has its blocks already; every `block_` steps each request takes one more.
   const std::int64_t free = pool_.free_blocks();
@@ -360,8 +367,7 @@ bool Rank::admit_head(Time now, std::int64_t& budget, std::int64_t step) {
     timed_out.push_back(handle);
     return true;
   }
-  const bool first_come = engine_->prefill != cost::PrefillPolicy::kFirst;
-  if (first_come && pool_.free_blocks() <= blocked_free_) {
+  if (pool_.free_blocks() <= blocked_free_ && step < look_again_) {
     blocked_ = true;
     return false;
   }
@@ -378,6 +384,9 @@ bool Rank::admit_head(Time now, std::int64_t& budget, std::int64_t step) {
   if (!room_for(slot, hit, hits + tokens, step)) {
     blocked_ = true;
     blocked_free_ = pool_.free_blocks();
+    look_again_ = engine_->prefill == cost::PrefillPolicy::kFirst
+                      ? (step / kLookAgainSteps + 1) * kLookAgainSteps
+                      : kNever;
     return false;
   }
   if (!take_adapter(slot.request.adapter)) {
@@ -430,6 +439,7 @@ void Rank::compose(Time now, std::int64_t step) {
     while (!waiting_.empty() && budget > 0) {
       if (running_ >= engine_->max_sequences) {
         blocked_ = true;
+        look_again_ = kNever;
         break;
       }
       if (!admit_head(now, budget, step)) break;

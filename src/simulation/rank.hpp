@@ -178,8 +178,9 @@ class Rank {
   std::int64_t prefilling_outputs_ = 0;
   std::vector<Chunk> chunks_;
   bool decode_now_ = false, blocked_ = false;
-  bool granted_ = false;            // the composed decode step has its blocks
-  std::int64_t blocked_free_ = -1;  // free blocks when the head of the queue did not fit
+  bool granted_ = false;              // the composed decode step has its blocks
+  std::int64_t blocked_free_ = -1;    // free blocks when the head of the queue did not fit
+  std::int64_t look_again_ = kNever;  // decode step at which it is tried again in any case
   std::uint64_t admissions_ = 0, preemptions_ = 0;
   std::int64_t hit_tokens_ = 0, peak_blocks_ = 0;
   /// SGLang's guess of the share of remaining outputs that will really be generated.
