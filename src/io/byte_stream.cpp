@@ -37,6 +37,8 @@ struct ByteStream::State {
   bool frame_open = true;  // inside a gzip member or zstd frame
   bool broken = false;
   std::uint64_t taken = 0, given = 0;  // compressed and expanded bytes
+  std::string head;                    // expanded ahead of read()
+  std::size_t head_at = 0;
 
   State() = default;
   State(const State&) = delete;
@@ -74,14 +76,14 @@ struct ByteStream::State {
       if (got == 0) file_ended = true;
       end += got;
     }
-    const std::string_view head(in.data(), end);
+    const std::string_view start(in.data(), end);
     kind = Kind::kPlain;
-    if (head.starts_with("\x1F\x8B")) {
+    if (start.starts_with("\x1F\x8B")) {
       kind = Kind::kGzip;
       constexpr int kGzipOnly = 15 + 16;
       if (inflateInit2(&gzip, kGzipOnly) != Z_OK) throw std::bad_alloc();
       has_gzip = true;
-    } else if (head.starts_with("\x28\xB5\x2F\xFD")) {
+    } else if (start.starts_with("\x28\xB5\x2F\xFD")) {
       kind = Kind::kZstd;
       zstd.reset(ZSTD_createDCtx());
       if (!zstd) throw std::bad_alloc();
@@ -151,8 +153,30 @@ ByteStream ByteStream::of(std::string content, std::string name) {
 
 const std::string& ByteStream::name() const { return state_->name; }
 
+Result<std::string_view> ByteStream::head(std::size_t most) {
+  State& s = *state_;
+  std::string head;
+  while (head.size() < most) {
+    const std::size_t old = head.size();
+    head.resize(most);
+    const Result<std::size_t> got = read(head.data() + old, most - old);
+    if (!got) return std::unexpected(got.error());
+    head.resize(old + *got);
+    if (*got == 0) break;
+  }
+  s.head = std::move(head);
+  s.head_at = 0;
+  return s.head;
+}
+
 Result<std::size_t> ByteStream::read(char* to, std::size_t most) {
   State& s = *state_;
+  if (s.head_at < s.head.size()) {
+    const std::size_t ready = std::min(most, s.head.size() - s.head_at);
+    std::memcpy(to, s.head.data() + s.head_at, ready);
+    s.head_at += ready;
+    return ready;
+  }
   if (s.broken || most == 0) return 0;
   if (s.kind == Kind::kUnknown) PORTOLAN_DO(s.recognise());
   if (s.kind == Kind::kPlain) {

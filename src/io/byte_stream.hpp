@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 
@@ -24,6 +25,8 @@ class ByteStream {
 
   /// Puts at most `most` bytes at `to` and returns how many; 0 at the end.
   Result<std::size_t> read(char* to, std::size_t most);
+  /// The first bytes, at most `most`, which stay to be read; to be asked for before read().
+  Result<std::string_view> head(std::size_t most);
   [[nodiscard]] const std::string& name() const;
 
  private:

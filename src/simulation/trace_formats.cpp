@@ -1,0 +1,170 @@
+// The formats as tables, and how one tells them apart.
+#include <algorithm>
+#include <array>
+
+#include "base/random.hpp"
+#include "base/text.hpp"
+#include "io/json_scanner.hpp"
+#include "simulation/trace_reader.hpp"
+
+namespace portolan::simulation {
+namespace {
+
+constexpr Time kMilli = kSecond / 1000, kMicro = kMilli / 1000, kNano = kMicro / 1000;
+
+constexpr std::array kNative{FieldSpec{"arrival_seconds", Field::kArrival},
+                             FieldSpec{"input_tokens", Field::kInput},
+                             FieldSpec{"output_tokens", Field::kOutput},
+                             FieldSpec{"model", Field::kModel, false},
+                             FieldSpec{"class", Field::kClass, false},
+                             FieldSpec{"adapter", Field::kAdapter, false},
+                             FieldSpec{"conversation", Field::kConversation, false},
+                             FieldSpec{"block_ids", Field::kIds, false},
+                             FieldSpec{"block_tokens", Field::kIdTokens, false},
+                             FieldSpec{"deadline_seconds", Field::kDeadline, false}};
+constexpr std::array kMooncake{
+    FieldSpec{"timestamp", Field::kArrival, true, kMilli}, FieldSpec{"input_length", Field::kInput},
+    FieldSpec{"output_length", Field::kOutput}, FieldSpec{"hash_ids", Field::kIds, false},
+    FieldSpec{"session_id", Field::kConversation, false}};
+constexpr std::array kReduced{FieldSpec{"timestamp_ns", Field::kArrival, true, kNano},
+                              FieldSpec{"input_length", Field::kInput},
+                              FieldSpec{"output_length", Field::kOutput},
+                              FieldSpec{"hash_ids_16", Field::kIds, false}};
+constexpr std::array kServingSim{FieldSpec{"arrival_time_ns", Field::kArrival, true, kNano},
+                                 FieldSpec{"input_toks", Field::kInput},
+                                 FieldSpec{"output_toks", Field::kOutput},
+                                 FieldSpec{"input_tok_ids", Field::kTokens, false}};
+constexpr std::array kApex{FieldSpec{"StartTimeOffset", Field::kArrival, true, kNano},
+                           FieldSpec{"ContextTokens", Field::kInput},
+                           FieldSpec{"GeneratedTokens", Field::kOutput}};
+constexpr std::array kAzure{FieldSpec{"TIMESTAMP", Field::kDate},
+                            FieldSpec{"ContextTokens", Field::kInput},
+                            FieldSpec{"GeneratedTokens", Field::kOutput}};
+constexpr std::array kBurst{FieldSpec{"Timestamp", Field::kArrival},
+                            FieldSpec{"Request tokens", Field::kInput},
+                            FieldSpec{"Response tokens", Field::kOutput},
+                            FieldSpec{"Model", Field::kModel, false},
+                            FieldSpec{"Log Type", Field::kClass, false},
+                            FieldSpec{"Session ID", Field::kConversation, false}};
+constexpr std::array kVidur{FieldSpec{"arrived_at", Field::kArrival},
+                            FieldSpec{"num_prefill_tokens", Field::kInput},
+                            FieldSpec{"num_decode_tokens", Field::kOutput}};
+constexpr std::array kVidurLengths{FieldSpec{"num_prefill_tokens", Field::kInput},
+                                   FieldSpec{"num_decode_tokens", Field::kOutput}};
+constexpr std::array kSplitwise{FieldSpec{"arrival_timestamp", Field::kArrival},
+                                FieldSpec{"prompt_size", Field::kInput},
+                                FieldSpec{"token_size", Field::kOutput}};
+constexpr std::array kBlis{FieldSpec{"arrival_time_us", Field::kArrival, true, kMicro},
+                           FieldSpec{"input_tokens", Field::kInput},
+                           FieldSpec{"output_tokens", Field::kOutput},
+                           FieldSpec{"model", Field::kModel, false},
+                           FieldSpec{"slo_class", Field::kClass, false},
+                           FieldSpec{"adapter", Field::kAdapter, false},
+                           FieldSpec{"session_id", Field::kConversation, false},
+                           FieldSpec{"prefix_group", Field::kGroup, false},
+                           FieldSpec{"prefix_length", Field::kGroupTokens, false},
+                           FieldSpec{"status", Field::kStatus, false},
+                           FieldSpec{"deadline_us", Field::kDeadlineAt, false, kMicro}};
+
+using Ids = FormatSpec::Ids;
+constexpr std::array kFormats{
+    FormatSpec{.name = "jsonl",
+               .about = "one object a line: arrival_seconds, input_tokens, output_tokens …",
+               .fields = kNative,
+               .log = false},
+    FormatSpec{.name = "mooncake",
+               .about = "one object a line: timestamp (ms), input_length, output_length, hash_ids",
+               .fields = kMooncake,
+               .id_tokens = 512,
+               .ids = Ids::kAll},
+    FormatSpec{.name = "llmservingsim",
+               .about = "one object a line: arrival_time_ns, input_toks, output_toks …",
+               .fields = kServingSim},
+    FormatSpec{.name = "llmservingsim-ids",
+               .about = "the same reduced: timestamp_ns, input_length, output_length, hash_ids_16",
+               .fields = kReduced,
+               .id_tokens = 16,
+               .ids = Ids::kFull},
+    FormatSpec{.name = "apex",
+               .about = "one object a line: StartTimeOffset (ns), ContextTokens, GeneratedTokens",
+               .fields = kApex},
+    FormatSpec{.name = "azure",
+               .about = "CSV of 2023 and 2024: TIMESTAMP, ContextTokens, GeneratedTokens",
+               .csv = true,
+               .fields = kAzure},
+    FormatSpec{.name = "burstgpt",
+               .about = "CSV: Timestamp (s), Model, Request tokens, Response tokens …",
+               .csv = true,
+               .fields = kBurst},
+    FormatSpec{.name = "vidur",
+               .about = "CSV: arrived_at (s), num_prefill_tokens, num_decode_tokens",
+               .csv = true,
+               .fields = kVidur},
+    FormatSpec{.name = "vidur-lengths",
+               .about = "CSV without arrivals: num_prefill_tokens, num_decode_tokens",
+               .csv = true,
+               .fields = kVidurLengths,
+               .timed = false},
+    FormatSpec{.name = "splitwise",
+               .about = "CSV of splitwise-sim: arrival_timestamp (s), prompt_size, token_size …",
+               .csv = true,
+               .fields = kSplitwise},
+    FormatSpec{.name = "blis",
+               .about = "rows of a BLIS TraceV2: arrival_time_us, input_tokens, output_tokens …",
+               .csv = true,
+               .fields = kBlis}};
+
+}  // namespace
+
+std::span<const FormatSpec> table_formats() { return kFormats; }
+
+const FormatSpec* find_table_format(std::string_view name) {
+  const auto* const found = std::ranges::find(kFormats, name, &FormatSpec::name);
+  return found == kFormats.end() ? nullptr : found;
+}
+
+const FormatSpec* recognise(std::span<const std::string> names, bool csv) {
+  for (const FormatSpec& format : kFormats) {
+    if (format.csv == csv && std::ranges::all_of(format.fields, [&](const FieldSpec& field) {
+          return !field.required || std::ranges::find(names, field.name) != names.end();
+        })) {
+      return &format;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> json_names(std::string_view text) {
+  const std::string copy(text);  // ends in a NUL
+  io::JsonScanner json(copy);
+  std::vector<std::string> names;
+  std::string_view key;
+  constexpr std::size_t kMostNames = 1000;
+  for (json.begin_object(); names.size() < kMostNames && json.next_key(key);) {
+    names.emplace_back(key);
+    json.skip();
+  }
+  return names;
+}
+
+Result<std::uint32_t> number_of(const std::map<std::string, std::uint32_t>& numbers,
+                                const std::string& name, std::string_view what) {
+  if (numbers.empty()) return 0;
+  if (const auto found = numbers.find(name); found != numbers.end()) return found->second;
+  if (const auto any = numbers.find("*"); any != numbers.end()) return any->second;
+  std::vector<std::string_view> known;
+  known.reserve(numbers.size());
+  for (const auto& entry : numbers) known.push_back(entry.first);
+  return fail(ErrorCode::kInvalidInput,
+              "the trace has the " + std::string(what) + ' ' + quoted(name) +
+                  ", which the scenario does not know",
+              did_you_mean(name, known));
+}
+
+std::uint64_t hash_text(std::string_view text) {
+  std::uint64_t hash = mix_bits(text.size());
+  for (const char c : text) hash = mix_bits(hash ^ static_cast<unsigned char>(c));
+  return hash == 0 ? 1 : hash;
+}
+
+}  // namespace portolan::simulation
