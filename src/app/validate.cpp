@@ -14,6 +14,7 @@
 #include "measure/inferencex.hpp"
 #include "measure/kernel_tables.hpp"
 #include "measure/kernels.hpp"
+#include "measure/profiler_layout.hpp"
 #include "measure/serving_rows.hpp"
 #include "measure/shipped.hpp"
 #include "measure/table.hpp"
@@ -43,7 +44,7 @@ Result<std::vector<ScoredPoint>> score_table(const Table& table, TableKind kind,
     }
     case TableKind::kInferencex:
       return measure::score_inferencex(table.csv(), table.file(), known.models, known.accelerators,
-                                       known.threads);
+                                       known.threads, &context.profile());
     case TableKind::kTraining:
       return measure::score_training(table, "training", known);
     case TableKind::kTrainingMemory:
@@ -295,7 +296,9 @@ Result<ValidateAnswer> validate(const ValidateRequest& request, const Context& c
   ValidateResult& result = answer.result;
   if (!request.data.empty()) {
     for (const std::string& file : request.data) {
-      const Table table = PORTOLAN_TRY(Table::open(file));
+      Table table = PORTOLAN_TRY(Table::open(file));
+      if (measure::is_profiler_table(table))
+        table = PORTOLAN_TRY(measure::as_kernel_rows(table, context.models()));
       const TableKind kind = PORTOLAN_TRY(request.kind ? measure::kind_for(table, *request.kind)
                                                        : measure::kind_of(table));
       PORTOLAN_DO(run(file, table, kind, context, result));

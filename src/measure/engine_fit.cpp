@@ -27,13 +27,16 @@ constexpr std::array<Handle, 6> kHandles = {{
     {"per_prompt_token", &cost::Engine::per_prompt_token},
 }};
 constexpr std::size_t kCount = kHandles.size();
+constexpr std::size_t kPerStep = 0, kPerRequest = 2;
 // Constants below these are not told from nothing: they start here.
 constexpr std::array<double, kCount> kLeast = {1e-5, 1e-5, 1e-7, 1e-4, 1e-5, 1e-8};
 
 using Vector = std::array<double, kCount>;
-constexpr double kPrior = 0.7;   // standard deviation of ln(constant / start)
-constexpr double kNoise = 0.15;  // of ln(measured / predicted)
-constexpr double kTail = 0.3;    // residuals beyond count less (Cauchy's weights)
+constexpr double kPrior = 0.7;    // standard deviation of ln(constant / start)
+constexpr double kNoise = 0.15;   // of ln(measured / predicted)
+constexpr double kTail = 0.3;     // residuals beyond count less (Cauchy's weights)
+constexpr double kDecided = 0.5;  // the points say as much as the prior
+constexpr std::size_t kFewest = 12;
 constexpr int kRounds = 4;
 
 cost::Engine with(const cost::Engine& start, const Vector& logs) {
@@ -45,6 +48,21 @@ cost::Engine with(const cost::Engine& start, const Vector& logs) {
 /// ln(measured / predicted) of TTFT and TPOT of each point; NaN where not measured.
 using Residual = std::array<double, 2>;
 
+Residual residual(const ServingPoint& p, const ServingTimes& predicted) {
+  const auto log_ratio = [](const std::optional<double>& ms, Seconds time) {
+    return ms && *ms > 0 && time.raw() > 0 ? std::log(*ms / (1e3 * time.raw())) : std::nan("");
+  };
+  return {log_ratio(p.ttft_ms, predicted.ttft_mean), log_ratio(p.tpot_ms, predicted.tpot_mean)};
+}
+
+std::vector<Residual> recorded_residuals(std::span<const ServingPoint* const> points,
+                                         unsigned threads) {
+  std::vector<Residual> out(points.size());
+  parallel_for(points.size(), threads,
+               [&](std::size_t i) { out[i] = residual(*points[i], predict(*points[i])); });
+  return out;
+}
+
 std::vector<Residual> residuals(std::span<const ServingPoint* const> points,
                                 const cost::Engine& start, const Vector& logs, unsigned threads) {
   std::vector<Residual> out(points.size());
@@ -53,11 +71,7 @@ std::vector<Residual> residuals(std::span<const ServingPoint* const> points,
     // Defaults and scheduling are those of the point's own version.
     cost::Engine engine = p.step->engine();
     take_constants(engine, with(start, logs));
-    const serving::ClosedLoopResult r = predict(p, engine);
-    const auto log_ratio = [](const std::optional<double>& ms, double seconds) {
-      return ms && *ms > 0 && seconds > 0 ? std::log(*ms / (1e3 * seconds)) : std::nan("");
-    };
-    out[i] = {log_ratio(p.ttft_ms, r.ttft_mean.raw()), log_ratio(p.tpot_ms, r.tpot_mean.raw())};
+    out[i] = residual(p, predict(p, engine));
   });
   return out;
 }
@@ -129,6 +143,10 @@ Solution minimise(const Problem& problem, Vector logs, const std::vector<bool>& 
       for (std::size_t m = 0; m < 2; ++m) {
         const double r = base[i][m];
         if (!std::isfinite(r)) continue;
+        // A load near what the engine can take may fall beyond it with another constant.
+        if (std::any_of(moved.begin(), moved.end(),
+                        [&](const auto& m_k) { return !std::isfinite(m_k[i][m]); }))
+          continue;
         const double weight = 1.0 / (kNoise * kNoise) / (1.0 + r * r / (kTail * kTail));
         Vector slope;  // d prediction / d constant, in logs
         for (std::size_t k = 0; k < kCount; ++k) slope[k] = (r - moved[k][i][m]) / kStep;
@@ -150,6 +168,60 @@ Solution minimise(const Problem& problem, Vector logs, const std::vector<bool>& 
     if (longest < 0.02) break;
   }
   return solution;
+}
+
+/// Prompt and output tokens.
+std::pair<double, double> lengths_of(const ServingPoint& p) {
+  if (p.arrivals > 0) return {p.work.input_tokens, p.work.output_tokens};
+  return {p.load.input_tokens, p.load.output_tokens};
+}
+
+std::string load_name(const ServingPoint& p) {
+  return p.arrivals > 0 ? fmt::format("{:.4g} requests/s", p.arrivals)
+                        : fmt::format("{:.4g} clients", p.load.clients);
+}
+
+/// Whether points of such loads can tell the constants apart.
+Result<void> check_loads(std::span<const ServingPoint* const> points, std::size_t distinct,
+                         const cost::Engine& engine, const std::string& unanswered) {
+  Error error{.code = ErrorCode::kInvalidInput,
+              .message = {},
+              .where = {},
+              .why = {},
+              .hint = {},
+              .also = {}};
+  if (distinct < kFewest) {
+    error.message = fmt::format("{} points of {} can be answered, a fit of its host times needs {}",
+                                distinct, engine.engine, kFewest);
+    if (!unanswered.empty()) error.why = "first row that cannot: " + unanswered;
+    error.hint = "give a table with more measured points of this engine and version";
+    return fail(std::move(error));
+  }
+  std::array<std::pair<double, double>, 2> range{};  // fewest and most clients; requests a second
+  for (const ServingPoint* p : points) {
+    const double load = p->arrivals > 0 ? p->arrivals : p->load.clients;
+    auto& [least, most] = range[p->arrivals > 0 ? 1 : 0];
+    least = most == 0 ? load : std::min(least, load);
+    most = std::max(most, load);
+  }
+  const auto spread = [](const auto& r) { return r.second > 0 ? r.second / r.first : 0.0; };
+  constexpr double kSpread = 2;  // of the load between the lightest and the heaviest point
+  if (std::max(spread(range[0]), spread(range[1])) < kSpread) {
+    const bool closed = range[0].second > 0;
+    const auto& [least, most] = range[closed ? 0 : 1];
+    error.message =
+        least == most
+            ? fmt::format("all {} points of {} have {:.4g} {}", points.size(), engine.engine, most,
+                          closed ? "clients" : "requests per second")
+            : fmt::format("all {} points of {} have {:.4g} to {:.4g} {}", points.size(),
+                          engine.engine, least, most, closed ? "clients" : "requests per second");
+    error.why = "at one batch size host time per step and per request are one and the same";
+    error.hint =
+        "measure the same deployment under several loads, the heaviest at least twice "
+        "the lightest";
+    return fail(std::move(error));
+  }
+  return {};
 }
 
 double sorted_quantile(std::vector<double> values, double q) {
@@ -215,9 +287,11 @@ Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::E
   for (std::size_t k = 0; k < kCount; ++k)
     problem.first[k] = std::log(std::max(kLeast[k], (start.*kHandles[k].field).raw()));
   std::vector<const ServingPoint*> all;  // listed twice or not: what is scored
-  std::set<std::tuple<double, double, double, double, double>> seen;
+  std::set<std::tuple<double, double, double, double, double, double>> seen;
   std::vector<bool> distinct;
+  std::string unanswered;
   for (const ServingPoint& p : points) {
+    if (!p.reason.empty() && unanswered.empty()) unanswered = p.reason;
     if (!p.reason.empty() || !p.step || p.step->engine().family != start.family) continue;
     all.push_back(&p);
     // Exporters round differently: equal to a thousandth is the same run.
@@ -225,62 +299,103 @@ Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::E
       return x ? std::round(std::log(*x) * 2000.0) : 0.0;
     };
     distinct.push_back(seen.insert({rounded(p.ttft_ms), rounded(p.tpot_ms), p.load.clients,
-                                    p.load.input_tokens, p.load.output_tokens})
+                                    p.arrivals, lengths_of(p).first, lengths_of(p).second})
                            .second);
   }
   problem.points = all;
-  if (all.size() < 20) {
-    return fail(ErrorCode::kInvalidInput,
-                fmt::format("{} points of engine \"{}\" can be answered, a fit needs 20",
-                            all.size(), cost::engine_family_name(start.family)),
-                "give a file with more measured points of this engine");
-  }
+  PORTOLAN_DO(check_loads(all, seen.size(), start, unanswered));
   const Solution whole = minimise(problem, problem.first, distinct, kRounds);
   EngineFit fit;
   fit.engine = with(start, whole.logs);
   for (std::size_t k = 0; k < kCount; ++k) {
     fit.constants.push_back({.name = kHandles[k].name,
                              .seconds = std::exp(whole.logs[k]),
-                             .log_error = whole.error[k]});
+                             .known = (start.*kHandles[k].field).raw(),
+                             .log_error = whole.error[k],
+                             .decided = whole.error[k] < kDecided});
   }
-  // Each model predicted by the others.
-  std::map<std::string, std::vector<std::size_t>> models;
-  for (std::size_t i = 0; i < all.size(); ++i) models[all[i]->architecture].push_back(i);
+  if (!fit.constants[kPerStep].decided && !fit.constants[kPerRequest].decided) {
+    Error error{.code = ErrorCode::kInvalidInput,
+                .message = fmt::format("{} points of {} do not tell the engine's host times",
+                                       all.size(), start.engine),
+                .where = {},
+                .why =
+                    "the kernels explain the measured times to within their scatter, whatever "
+                    "the host takes",
+                .hint = "add points with few clients, short prompts and tpot_ms_mean measured",
+                .also = {}};
+    return fail(std::move(error));
+  }
+  // Each part predicted by the others.
+  std::map<std::string, std::vector<std::size_t>> parts;
+  for (std::size_t i = 0; i < all.size(); ++i) parts[all[i]->architecture].push_back(i);
+  fit.left_out = parts.size() > 1 ? "model" : "load";
+  if (parts.size() == 1) {
+    parts.clear();
+    for (std::size_t i = 0; i < all.size(); ++i) parts[load_name(*all[i])].push_back(i);
+  }
   std::vector<Residual> held(all.size());
-  for (const auto& [name, members] : models) {
+  for (const auto& [name, members] : parts) {
     std::vector<bool> use = distinct;
     for (const std::size_t i : members) use[i] = false;
-    Vector logs = whole.logs;
-    if (models.size() > 1) logs = minimise(problem, whole.logs, use, 1).logs;
+    const Vector logs = minimise(problem, whole.logs, use, 1).logs;
     std::vector<const ServingPoint*> out;
     for (const std::size_t i : members) out.push_back(all[i]);
     const std::vector<Residual> r = residuals(out, problem.start, logs, threads);
     for (std::size_t i = 0; i < members.size(); ++i) held[members[i]] = r[i];
   }
-  // The band of a model comes from the other models' left-out residuals, for an honest coverage.
-  std::vector<Residual> covered;
-  FitErrors coverage;
+  // The band of a part comes from the others' left-out residuals, for an honest coverage.
   std::size_t ttft_in = 0, tpot_in = 0, ttft_n = 0, tpot_n = 0;
-  for (const auto& [name, members] : models) {
+  for (const auto& [name, members] : parts) {
     std::vector<Residual> own, others;
-    for (std::size_t i = 0; i < all.size(); ++i)
-      (all[i]->architecture == name ? own : others).push_back(held[i]);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const bool mine = std::binary_search(members.begin(), members.end(), i);
+      (mine ? own : others).push_back(held[i]);
+    }
     const cost::Band ttft = band_of(others, 0), tpot = band_of(others, 1);
     const FitErrors e = errors_of(own, ttft, tpot);
-    fit.by_model.emplace_back(name, e);
+    fit.by_part.emplace_back(name, e);
     ttft_in += static_cast<std::size_t>(std::lround(e.ttft_inside * static_cast<double>(e.points)));
     tpot_in += static_cast<std::size_t>(std::lround(e.tpot_inside * static_cast<double>(e.points)));
     ttft_n += e.points;
     tpot_n += e.points;
   }
-  fit.engine.ttft_band = band_of(held, 0);
-  fit.engine.tpot_band = band_of(held, 1);
+  // Too few for quantiles of their own: what is known of the engine stands.
+  if (const cost::Band band = band_of(held, 0); band.known()) fit.engine.ttft_band = band;
+  if (const cost::Band band = band_of(held, 1); band.known()) fit.engine.tpot_band = band;
   fit.held_out = errors_of(held, fit.engine.ttft_band, fit.engine.tpot_band);
   fit.held_out.ttft_inside = static_cast<double>(ttft_in) / static_cast<double>(ttft_n);
   fit.held_out.tpot_inside = static_cast<double>(tpot_in) / static_cast<double>(tpot_n);
   fit.fit = errors_of(residuals(all, problem.start, whole.logs, threads), fit.engine.ttft_band,
                       fit.engine.tpot_band);
+  fit.recorded = errors_of(recorded_residuals(all, threads), start.ttft_band, start.tpot_band);
   return fit;
+}
+
+EngineFits fit_engines(std::span<const ServingPoint> points, const cost::Profile& profile,
+                       unsigned threads) {
+  std::map<std::string, std::vector<ServingPoint>> by_engine;
+  for (const ServingPoint& p : points) {
+    if (!p.engine.empty()) by_engine[p.engine].push_back(p);
+  }
+  EngineFits all;
+  for (const auto& [name, own] : by_engine) {
+    const auto named = [&](std::span<const cost::Engine> records) {
+      const auto at = std::find_if(records.begin(), records.end(),
+                                   [&](const cost::Engine& e) { return e.engine == name; });
+      return at != records.end() ? &*at : nullptr;
+    };
+    const cost::Engine* known = named(profile.engines());
+    if (known == nullptr) known = named(cost::engines());
+    cost::Engine start = known != nullptr ? *known : *profile.find_engine(name);
+    start.engine = name;
+    auto fit = fit_engine(own, start, threads);
+    if (fit)
+      all.fits.push_back(*std::move(fit));
+    else
+      all.refused.emplace_back(name, fit.error());
+  }
+  return all;
 }
 
 }  // namespace portolan::measure

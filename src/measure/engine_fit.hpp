@@ -1,5 +1,5 @@
-// Host constants of an engine family fitted to serving measurements, and what they leave when one
-// model is left out.
+// Host times of an engine fitted to serving measurements, and what they leave when one model is
+// left out.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "cost/engine.hpp"
+#include "cost/profile.hpp"
 #include "measure/serving_point.hpp"
 
 namespace portolan::measure {
@@ -17,7 +18,10 @@ namespace portolan::measure {
 struct EngineConstant {
   std::string name;
   double seconds = 0;
-  double log_error = 0;  // standard error of ln(seconds); large where nothing decides it
+  double known = 0;      // of the record the fit starts from
+  double log_error = 0;  // standard error of ln(seconds)
+  /// False: the points say less about it than the prior does, so it stays near what was known.
+  bool decided = false;
 };
 
 /// Mean and median of |predicted - measured| / measured; share inside the 80 % band.
@@ -30,8 +34,11 @@ struct FitErrors {
 struct EngineFit {
   cost::Engine engine;  // the record with constants and bands of this fit
   std::vector<EngineConstant> constants;
-  FitErrors fit, held_out;  // held_out: each model predicted by a fit of the others
-  std::vector<std::pair<std::string, FitErrors>> by_model;  // held out, by name
+  FitErrors recorded;       // by the record the fit starts from
+  FitErrors fit, held_out;  // held_out: each part predicted by a fit of the others
+  /// What a part is: "model", or where all points are of one model "load" (its clients or rate).
+  std::string left_out;
+  std::vector<std::pair<std::string, FitErrors>> by_part;  // held out, by name
 };
 
 /// Gives `engine` the fitted constants of another record; scheduling and defaults stay.
@@ -41,9 +48,19 @@ void take_constants(cost::Engine& engine, const cost::Engine& from);
 /// from `start`: least squares of ln(measured / predicted) of both metrics with Cauchy's weights,
 /// by Gauss-Newton in the logarithms of the constants, each held near its start by a weak prior. A
 /// run measured once and listed several times counts once. Bands are quantiles of the left-out
-/// residuals of models. Errors: invalid_input when fewer than 20 points of the family can be
-/// answered. `threads` as of parallel loops; the result does not depend on it.
+/// residuals. Errors: invalid_input where the points cannot tell the constants: fewer than 12 of
+/// the family can be answered, all have much the same load, or neither the time per step nor the
+/// time per request is decided. `threads` as of parallel loops; the result does not depend on it.
 Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::Engine& start,
                              unsigned threads);
+
+/// One fit for each record that the points name (ServingPoint::engine), by name; `start` of each is
+/// what `profile` knows of it. What cannot be fitted is in `refused`.
+struct EngineFits {
+  std::vector<EngineFit> fits;
+  std::vector<std::pair<std::string, Error>> refused;  // by engine
+};
+EngineFits fit_engines(std::span<const ServingPoint> points, const cost::Profile& profile,
+                       unsigned threads);
 
 }  // namespace portolan::measure

@@ -195,8 +195,9 @@ class Reader {
     if (!accelerator) p.reason = accelerator.error().message;
     if (!found) p.reason = found.error().message;
     const cost::Engine* engine =
-        cost::find_engine(row.text("backend"), row.text("backend_version"));
+        profile_.find_engine(row.text("backend"), row.text("backend_version"));
     if (engine == nullptr) p.reason = fmt::format("no engine \"{}\" is known", row.text("backend"));
+    if (engine != nullptr) p.engine = record_name(*engine, row.text("backend_version"));
     const auto input = row.number("isl"), output = row.number("osl");
     if (!input || !output || *input < 1 || *output < 1) p.reason = "isl or osl is missing";
     if (!p.reason.empty()) return p;

@@ -141,19 +141,26 @@ Outcome RowAnswer::static_batch(double batch, double outputs) const {
   return outcome;
 }
 
-Outcome RowAnswer::open_loop(double qps) const {
-  const double rate = qps / replicas_;
+serving::Workload RowAnswer::arrivals() const {
   const bool shared_prompts = contains(row_.notes_text, "shared system prompts");
   const bool trace = contains(to_lower(row_.scenario), "trace");
-  serving::Workload work{.input_tokens = lengths_.input + engine_.chat_template_tokens,
-                         .output_tokens = lengths_.output,
-                         .cached_share = shared_prompts ? options_.cached_share : 0.0,
-                         .input_cv2 = trace ? 1.0 : 0.0,
-                         .output_cv2 = trace ? 1.0 : 0.0};
-  const serving::EngineLimits limits{.max_sequences = sequences,
-                                     .max_batched_tokens = batched_tokens,
-                                     .kv_sequences = mean_requests};
-  const serving::SteadyState state = serving::steady_state(step_, work, limits, rate);
+  return {.input_tokens = lengths_.input + engine_.chat_template_tokens,
+          .output_tokens = lengths_.output,
+          .cached_share = shared_prompts ? options_.cached_share : 0.0,
+          .input_cv2 = trace ? 1.0 : 0.0,
+          .output_cv2 = trace ? 1.0 : 0.0};
+}
+
+serving::ClosedLoop RowAnswer::clients(double clients) const {
+  return {.clients = clients / replicas_,
+          .input_tokens = lengths_.input,
+          .output_tokens = lengths_.output};
+}
+
+Outcome RowAnswer::open_loop(double qps) const {
+  const double rate = qps / replicas_;
+  const serving::Workload work = arrivals();
+  const serving::SteadyState state = serving::steady_state(step_, work, limits(), rate);
   const std::optional<double> total = run_requests(row_);
   if (state.saturated || !state.ttft_mean || !state.e2e_mean) {
     // More comes than can be done: waiting grows until arrivals end.
@@ -177,14 +184,8 @@ Outcome RowAnswer::open_loop(double qps) const {
   return outcome;
 }
 
-Outcome RowAnswer::closed(double clients) const {
-  const serving::ClosedLoopResult run = serving::closed_loop(step_,
-                                                             {.clients = clients / replicas_,
-                                                              .input_tokens = lengths_.input,
-                                                              .output_tokens = lengths_.output},
-                                                             {.max_sequences = sequences,
-                                                              .max_batched_tokens = batched_tokens,
-                                                              .kv_sequences = mean_requests});
+Outcome RowAnswer::closed(double count) const {
+  const serving::ClosedLoopResult run = serving::closed_loop(step_, clients(count), limits());
   const auto level = [](Seconds mean) {
     return Law{mean.raw(), mean.raw(), mean.raw(), mean.raw(), mean.raw()};
   };

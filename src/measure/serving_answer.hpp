@@ -13,7 +13,9 @@
 #include "cost/step.hpp"
 #include "measure/serving_row.hpp"
 #include "measure/serving_rows.hpp"
+#include "serving/closed_loop.hpp"
 #include "serving/offline.hpp"
+#include "serving/steady_state.hpp"
 
 namespace portolan::measure {
 
@@ -100,7 +102,16 @@ class RowAnswer {
 
   [[nodiscard]] Outcome open_loop(double qps) const;
 
-  [[nodiscard]] Outcome closed(double clients) const;
+  [[nodiscard]] Outcome closed(double count) const;
+
+  /// The loads above as the serving room takes them, of one replica.
+  [[nodiscard]] serving::Workload arrivals() const;
+  [[nodiscard]] serving::ClosedLoop clients(double clients) const;
+  [[nodiscard]] serving::EngineLimits limits() const {
+    return {.max_sequences = sequences,
+            .max_batched_tokens = batched_tokens,
+            .kv_sequences = mean_requests};
+  }
 
  private:
   [[nodiscard]] double front_seconds() const {

@@ -75,12 +75,13 @@ Result<hardware::Resolved> find_accelerator(const hardware::Accelerators& accele
   return accelerators.resolve(plain(name));
 }
 
-const cost::Engine* find_row_engine(const ServingRow& row, std::string_view vendor) {
+const cost::Engine* find_row_engine(const ServingRow& row, std::string_view vendor,
+                                    const cost::Profile& profile) {
   const std::string_view name = plain(row.engine);
   if (!row.engine_version.empty()) {
     // A year is no version ("nightly of 2026-02").
     const bool dated = row.engine_version.size() >= 7 && row.engine_version[4] == '-';
-    if (!dated) return cost::find_engine(name, row.engine_version, vendor);
+    if (!dated) return profile.find_engine(name, row.engine_version, vendor);
   }
   const std::string lower = to_lower(name);
   const std::string_view month = std::string_view(row.date).substr(0, 7);
@@ -91,7 +92,7 @@ const cost::Engine* find_row_engine(const ServingRow& row, std::string_view vend
     if (version.empty() || (!month.empty() && release.month <= month)) version = release.version;
     if (month.empty()) version = {};
   }
-  return cost::find_engine(name, version, vendor);
+  return profile.find_engine(name, version, vendor);
 }
 
 RowLayout row_layout(const ServingRow& row, bool mixture_of_experts) {

@@ -1,20 +1,53 @@
 #include "measure/serving_point.hpp"
 
+#include <fmt/format.h>
+
 #include "base/parallel.hpp"
+#include "base/text.hpp"
 
 namespace portolan::measure {
 
-serving::ClosedLoopResult predict(const ServingPoint& point, const cost::Engine& engine) {
+namespace {
+
+ServingTimes times_of(const ServingPoint& point, const cost::StepModel& step) {
+  if (point.arrivals > 0) {
+    const serving::SteadyState state =
+        serving::steady_state(step, point.work, point.limits, point.arrivals);
+    return {state.ttft_mean.value_or(Seconds(0)), state.tpot_mean.value_or(Seconds(0))};
+  }
+  const serving::ClosedLoopResult run = serving::closed_loop(step, point.load, point.limits);
+  return {run.ttft_mean, run.tpot_mean};
+}
+
+}  // namespace
+
+ServingTimes predict(const ServingPoint& point) { return times_of(point, *point.step); }
+
+ServingTimes predict(const ServingPoint& point, const cost::Engine& engine) {
   cost::StepModel step = *point.step;
   step.set_engine(engine);
-  return serving::closed_loop(step, point.load, point.limits);
+  return times_of(point, step);
+}
+
+std::string record_name(const cost::Engine& known, std::string_view version) {
+  version = trim(version);
+  if (version.starts_with('v')) version.remove_prefix(1);
+  const int number =
+      version.empty() || version[0] < '0' || version[0] > '9' ? -1 : cost::engine_version(version);
+  const int own = cost::engine_version(known.engine);
+  if (number < 0 || number == own) return known.engine;
+  // What follows the version names the port: "vllm-0.5-rocm".
+  const std::string_view family = cost::engine_family_name(known.family);
+  const std::string_view rest = std::string_view(known.engine).substr(family.size() + 1);
+  const std::size_t port = rest.find('-');
+  return fmt::format("{}-{}.{}{}", family, number / 1000, number % 1000,
+                     port == std::string_view::npos ? std::string_view() : rest.substr(port));
 }
 
 std::vector<ScoredPoint> score_serving(std::span<const ServingPoint> points, unsigned threads) {
-  std::vector<serving::ClosedLoopResult> results(points.size());
+  std::vector<ServingTimes> results(points.size());
   parallel_for(points.size(), threads, [&](std::size_t i) {
-    if (points[i].reason.empty())
-      results[i] = serving::closed_loop(*points[i].step, points[i].load, points[i].limits);
+    if (points[i].reason.empty()) results[i] = predict(points[i]);
   });
   std::vector<ScoredPoint> scored;
   for (std::size_t i = 0; i < points.size(); ++i) {

@@ -116,7 +116,7 @@ ServingPredictor::~ServingPredictor() = default;
 
 std::string ServingPredictor::engine_label(const ServingRow& row) const {
   const auto gpu = find_accelerator(accelerators_, row.gpu);
-  const cost::Engine* engine = find_row_engine(row, gpu ? gpu->accelerator->vendor : "");
+  const cost::Engine* engine = find_row_engine(row, gpu ? gpu->accelerator->vendor : "", profile());
   if (engine != nullptr) return engine->engine;
   return row.engine.empty() ? "engine not stated" : row.engine;
 }
@@ -134,20 +134,22 @@ std::string ServingPredictor::kind(const ServingRow& row) {
   return is_moe((*found)->architecture) ? "moe" : "dense";
 }
 
-Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const ServingRow& row) {
+Result<std::shared_ptr<const ServingPredictor::Deployed>> ServingPredictor::deployed(
+    const ServingRow& row) {
   const model::Model* known = PORTOLAN_TRY(model(row.model));
   const bool moe = is_moe(known->architecture);
   const RowLayout layout = row_layout(row, moe);
   const hardware::Resolved gpu = PORTOLAN_TRY(find_accelerator(accelerators_, row.gpu));
-  const cost::Engine* record =
-      options_.engine != nullptr ? options_.engine : find_row_engine(row, gpu.accelerator->vendor);
+  const cost::Engine* record = options_.engine != nullptr
+                                   ? options_.engine
+                                   : find_row_engine(row, gpu.accelerator->vendor, profile());
   const std::string key =
       fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", row.model, row.gpu, layout.tp, layout.pp, layout.ep,
                   row.precision, row.note("kv"), record != nullptr ? record->engine : row.engine,
                   static_cast<int>(row.load() == LoadKind::kOffline));
   auto found = deployed_.find(key);
   if (found == deployed_.end()) {
-    auto build = [&]() -> Result<std::unique_ptr<Deployed>> {
+    auto build = [&]() -> Result<std::shared_ptr<const Deployed>> {
       // An engine nobody has a record of has a stand-in, with the confidence of a datasheet: one
       // that launches kernels one by one, or where programs are compiled whole, one that does not.
       const cost::Engine& engine = record != nullptr ? *record
@@ -176,10 +178,8 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
       }
 
       const int used = deployment.pp * std::max(deployment.tp, deployment.ep);
-      const cost::Profile& profile =
-          options_.profile != nullptr ? *options_.profile : cost::shipped_profile();
       cost::Machine machine = PORTOLAN_TRY(cost::make_machine(
-          node_of(*gpu.accelerator, used), {.profile = &profile,
+          node_of(*gpu.accelerator, used), {.profile = &profile(),
                                             .accelerators = &accelerators_,
                                             .backend = cost::engine_family_name(engine.family),
                                             .version = {}}));
@@ -197,26 +197,33 @@ Result<const ServingPredictor::Deployed*> ServingPredictor::deployed(const Servi
         tier = cost::Tier::kDatasheet;
         band = cost::error_band(tier);
       }
-      return std::make_unique<Deployed>(Deployed{.architecture = &known->architecture,
-                                                 .engine = engine,
-                                                 .machine = std::move(machine),
-                                                 .deployment = deployment,
-                                                 .layout = layout,
-                                                 .step = std::move(step),
-                                                 .tier = tier,
-                                                 .band = band,
-                                                 .stand_in = record == nullptr});
+      return std::make_shared<const Deployed>(Deployed{.architecture = &known->architecture,
+                                                       .engine = engine,
+                                                       .machine = std::move(machine),
+                                                       .deployment = deployment,
+                                                       .layout = layout,
+                                                       .step = std::move(step),
+                                                       .tier = tier,
+                                                       .band = band,
+                                                       .stand_in = record == nullptr});
     };
     found = deployed_.emplace(key, build()).first;
   }
   if (!found->second) return std::unexpected(found->second.error());
-  return found->second->get();
+  return *found->second;
 }
 
-Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
-                                                    std::span<const ServingRow* const> stages) {
+/// A row with the deployment it ran on and the limits it ran under.
+struct ServingPredictor::Placed {
+  std::shared_ptr<const Deployed> on;
+  Lengths lengths;
+  RowAnswer answer;
+  std::int64_t blocks = 0;
+};
+
+Result<ServingPredictor::Placed> ServingPredictor::place(const ServingRow& row) {
   const Lengths lengths = PORTOLAN_TRY(lengths_of(row));
-  const Deployed* on = PORTOLAN_TRY(deployed(row));
+  const std::shared_ptr<const Deployed> on = PORTOLAN_TRY(deployed(row));
   const LoadKind load = row.load();
   const double replicas = on->layout.replicas;
   RowAnswer answer(row, on->engine, on->step, options_, replicas, lengths);
@@ -265,7 +272,54 @@ Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
     return fail(
         unanswered(fmt::format("no request of {:.0f} tokens fits into the KV cache", length)));
   }
+  return Placed{.on = on, .lengths = lengths, .answer = answer, .blocks = blocks};
+}
 
+Result<ServingPoint> ServingPredictor::point(const ServingRow& row) {
+  const Placed placed = PORTOLAN_TRY(place(row));
+  const Deployed& on = *placed.on;
+  if (on.stand_in) return fail(unanswered(fmt::format("no engine \"{}\" is known", row.engine)));
+  ServingPoint point;
+  point.architecture = row.model;
+  point.engine = record_name(on.engine, row.engine_version);
+  point.step = std::shared_ptr<const cost::StepModel>(placed.on, &on.step);
+  point.limits = placed.answer.limits();
+  switch (row.load()) {
+    case LoadKind::kClosedLoop:
+      if (!row.batch || *row.batch < 1) return fail(unanswered("no number of clients in the row"));
+      point.load = placed.answer.clients(*row.batch);
+      break;
+    case LoadKind::kOpenLoop:
+      if (!row.qps || !(*row.qps > 0) || std::isinf(*row.qps))
+        return fail(unanswered("open loop without a rate of arrivals: its load is not known"));
+      point.arrivals = *row.qps / on.layout.replicas;
+      point.work = placed.answer.arrivals();
+      break;
+    case LoadKind::kBurst:
+    case LoadKind::kOffline:
+    case LoadKind::kStatic:
+    case LoadKind::kUnknown:
+      return fail(unanswered("no open or closed loop"));
+  }
+  for (const MeasuredFigure& figure : row.figures) {
+    if (figure.metric == "ttft_mean") point.ttft_ms = figure.value;
+    if (figure.metric == "tpot_mean" || figure.metric == "itl_mean") point.tpot_ms = figure.value;
+  }
+  if (!point.ttft_ms && !point.tpot_ms)
+    return fail(unanswered("neither ttft_ms_mean nor tpot_ms_mean was measured"));
+  return point;
+}
+
+Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
+                                                    std::span<const ServingRow* const> stages) {
+  const Placed placed = PORTOLAN_TRY(place(row));
+  const Deployed* on = placed.on.get();
+  const RowAnswer& answer = placed.answer;
+  const Lengths& lengths = placed.lengths;
+  const std::int64_t blocks = placed.blocks;
+  const LoadKind load = row.load();
+  const double replicas = on->layout.replicas;
+  const bool trtllm = on->engine.family == cost::EngineFamily::kTrtllm;
   ServingPrediction prediction;
   prediction.tier = on->tier;
   prediction.band = on->band;

@@ -11,9 +11,11 @@
 
 #include "base/result.hpp"
 #include "cost/engine.hpp"
+#include "cost/profile.hpp"
 #include "cost/step.hpp"
 #include "hardware/accelerator.hpp"
 #include "measure/serving_answer.hpp"
+#include "measure/serving_point.hpp"
 #include "measure/serving_row.hpp"
 #include "measure/serving_rows.hpp"
 #include "model/library.hpp"
@@ -39,8 +41,9 @@ Result<hardware::Resolved> find_accelerator(const hardware::Accelerators& accele
                                             std::string_view name);
 
 /// The engine record of a row on an accelerator of a vendor: by its version, or where none is
-/// stated by the row's date. nullptr: a family nobody has a record of.
-const cost::Engine* find_row_engine(const ServingRow& row, std::string_view vendor);
+/// stated by the row's date; records of `profile` first. nullptr: a family nobody has a record of.
+const cost::Engine* find_row_engine(const ServingRow& row, std::string_view vendor,
+                                    const cost::Profile& profile = cost::shipped_profile());
 
 /// Tensor, pipeline and expert parallelism of a row, and how many replicas share its load. Columns
 /// first, then `parallelism=` of the notes, then all accelerators as one tensor-parallel group.
@@ -65,6 +68,9 @@ class ServingPredictor {
   /// Errors say why the row cannot be answered.
   Result<ServingPrediction> predict(const ServingRow& row,
                                     std::span<const ServingRow* const> stages);
+  /// The row as a point whose engine can be exchanged: open and closed loops. Errors: as above, and
+  /// for loads that are not one operating point (static batches, offline runs, bursts).
+  Result<ServingPoint> point(const ServingRow& row);
   /// "dense", "moe", or "unknown" where the model is.
   std::string kind(const ServingRow& row);
   /// "vllm-0.15", or the row's own words where no record is known.
@@ -72,14 +78,19 @@ class ServingPredictor {
 
  private:
   struct Deployed;
+  struct Placed;
+  Result<Placed> place(const ServingRow& row);
+  [[nodiscard]] const cost::Profile& profile() const {
+    return options_.profile != nullptr ? *options_.profile : cost::shipped_profile();
+  }
   Result<const model::Model*> model(const std::string& name);
-  Result<const Deployed*> deployed(const ServingRow& row);
+  Result<std::shared_ptr<const Deployed>> deployed(const ServingRow& row);
 
   const model::Library& library_;
   const hardware::Accelerators& accelerators_;
   ServingOptions options_;
   std::map<std::string, Result<model::Model>> models_;
-  std::map<std::string, Result<std::unique_ptr<Deployed>>> deployed_;
+  std::map<std::string, Result<std::shared_ptr<const Deployed>>> deployed_;
 };
 
 }  // namespace portolan::measure

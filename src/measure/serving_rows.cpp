@@ -103,4 +103,37 @@ Result<std::vector<ScoredPoint>> score_serving(const io::CsvTable& table, const 
   return points;
 }
 
+Result<std::vector<ServingPoint>> read_serving_points(const io::CsvTable& table,
+                                                      const std::string& file,
+                                                      const model::Library& library,
+                                                      const hardware::Accelerators& accelerators,
+                                                      const ServingOptions& options) {
+  const std::vector<ServingRow> rows = PORTOLAN_TRY(read_serving_rows(table, file));
+  const Stages stages = stages_of(rows);
+  ServingPredictor predictor(library, accelerators, options);
+  std::vector<ServingPoint> points;
+  points.reserve(rows.size());
+  for (const ServingRow& row : rows) {
+    std::string reason;
+    if (row.overloaded()) reason = "overloaded: its queue grew as long as the run lasted";
+    if (row.columns_disagree()) reason = "its columns disagree";
+    if (row.note("mode") == "disagg")
+      reason = "prefill and decode on separate workers is not modelled";
+    if (row.note("stage") == "all" && stages.contains(experiment_of(row)))
+      reason = "a sum over stages that are rows of their own";
+    auto point = reason.empty() ? predictor.point(row) : fail(unanswered(reason));
+    ServingPoint p;
+    if (point)
+      p = *std::move(point);
+    else
+      p.reason = point.error().message;
+    p.set = row.set.empty() ? file : row.set;
+    p.group = group_of(predictor, row);
+    p.label = label_of(row);
+    p.source = row.source;
+    points.push_back(std::move(p));
+  }
+  return points;
+}
+
 }  // namespace portolan::measure

@@ -11,6 +11,7 @@
 #include "hardware/accelerator.hpp"
 #include "io/text_formats.hpp"
 #include "measure/score.hpp"
+#include "measure/serving_point.hpp"
 #include "model/library.hpp"
 
 namespace portolan::measure {
@@ -36,5 +37,14 @@ Result<std::vector<ScoredPoint>> score_serving(const io::CsvTable& table, const 
                                                const model::Library& library,
                                                const hardware::Accelerators& accelerators,
                                                const ServingOptions& options = {});
+
+/// Every row as a point whose engine can be exchanged, in table order; with a reason where a row is
+/// none: not an open or closed loop, overloaded, a sum over stages that are rows of their own.
+/// Errors: those of reading the table.
+Result<std::vector<ServingPoint>> read_serving_points(const io::CsvTable& table,
+                                                      const std::string& file,
+                                                      const model::Library& library,
+                                                      const hardware::Accelerators& accelerators,
+                                                      const ServingOptions& options = {});
 
 }  // namespace portolan::measure

@@ -42,7 +42,7 @@ Result<void> run(const std::vector<std::string>& arguments) {
     fmt::print("  fit      {}\n  held out {}\n", show(fit.fit), show(fit.held_out));
     fmt::print("  bands ttft {:.3f} {:.3f} tpot {:.3f} {:.3f}\n", fit.engine.ttft_band.low,
                fit.engine.ttft_band.high, fit.engine.tpot_band.low, fit.engine.tpot_band.high);
-    for (const auto& [name, e] : fit.by_model) fmt::print("    {:28} {}\n", name, show(e));
+    for (const auto& [name, e] : fit.by_part) fmt::print("    {:28} {}\n", name, show(e));
   }
   return {};
 }
