@@ -193,6 +193,31 @@ Call mixed_decode_call(const Chip& chip, const AttentionShape& shape, double req
   return context_attention_call(chip, shape, requests, 1, std::max(0.0, context - 1));
 }
 
+Call mixed_attention_call(const Chip& chip, const AttentionShape& shape, double requests,
+                          double tokens, double cached, double decodes, double context) {
+  const Call prompts = context_attention_call(chip, shape, requests, tokens, cached);
+  const Call tokens_alone = mixed_decode_call(chip, shape, decodes, context);
+  Call call;
+  call.compute = prompts.compute + tokens_alone.compute;
+  call.memory = prompts.memory + tokens_alone.memory;
+  call.waste =
+      (prompts.compute * prompts.waste + tokens_alone.compute * tokens_alone.waste) / call.compute;
+  call.at = {prompts.at[0], prompts.at[2], log2_of(shape.heads * decodes), log2_of(context)};
+  return call;
+}
+
+std::string mixed_attention_variant(double d_qk, double window, double sharing) {
+  return fmt::format("{} g{:.0f}", attention_variant(d_qk, window), sharing);
+}
+
+CurveNames mixed_attention_names(const AttentionShape& shape) {
+  return {.op = "mixed_attention",
+          .dtype = dtype_of(shape.compute),
+          .kv_dtype = kv_dtype_of(shape.kv_bytes),
+          .variants = {
+              mixed_attention_variant(shape.d_qk, shape.window, shape.heads / shape.kv_heads)}};
+}
+
 double longest_share(const Chip& chip, double heads, double requests, bool mixed) {
   constexpr double kSplit = 0.035;
   const double tiles = heads * requests;

@@ -76,6 +76,16 @@ Call decode_attention_call(const Chip& chip, const AttentionShape& shape, double
 /// 27-45 %. FlashInfer and TensorRT-LLM start two kernels.
 Call mixed_decode_call(const Chip& chip, const AttentionShape& shape, double requests,
                        double context);
+/// All attention of a step that holds prompts and decoding tokens, where one kernel does both
+/// (FlashAttention on parts without a decode kernel of its own in such steps): `decodes` sequences
+/// that attend `context` tokens beside `requests` prompts as of context_attention_call. `at`: as of
+/// the prompts, then log2 of the decodes' query heads and of their context.
+Call mixed_attention_call(const Chip& chip, const AttentionShape& shape, double requests,
+                          double tokens, double cached, double decodes, double context);
+/// Op "mixed_attention": variants name the head dimension and the queries that share a key-value
+/// head; there is none of another shape that stands in.
+CurveNames mixed_attention_names(const AttentionShape& shape);
+std::string mixed_attention_variant(double d_qk, double window, double sharing);
 /// alpha of t = t(mean) + alpha · (t(longest) − t(mean)), both of a whole batch of one length, when
 /// the contexts of a decode batch differ. Decode kernels split long caches: 0.035. In a mixed step
 /// they do not: the longest decides while all query heads run side by side, and half a wave of it

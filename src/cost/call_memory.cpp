@@ -14,6 +14,13 @@ Call scale_call(const Chip& chip, double m, double k, double written_bytes) {
   return call;
 }
 
+Call pass_call(const Chip& chip, double bytes) {
+  Call call;
+  call.extra = bytes / chip.bandwidth;
+  call.at = {static_cast<float>(std::log2(std::max(bytes, 1.0))), 0, 0, 0};
+  return call;
+}
+
 Call head_product_call(const Chip& chip, const GemmType& type, double heads, double m, double n,
                        double k) {
   Call call = gemm_call(chip, type, m, n, k);

@@ -13,6 +13,10 @@ namespace portolan::cost {
 /// Finding the scale reads m·k 16-bit inputs; scaling reads them and writes `written_bytes` each.
 Call scale_call(const Chip& chip, double m, double k, double written_bytes);
 
+/// Norms, rotations, activations (op "elementwise") and sampling (op "sampler") by the bytes they
+/// touch; `at` is their log2. Bandwidth is no bound: what the kernel before wrote is in the cache.
+Call pass_call(const Chip& chip, double bytes);
+
 /// y[h,m,n] = x[h,m,k] w[h,k,n], one product for each of `heads`: q·W_UK before and ·W_UV after the
 /// decode of latent attention (op "mla_bmm", variants "mla_gen_pre" and "mla_gen_post").
 Call head_product_call(const Chip& chip, const GemmType& type, double heads, double m, double n,

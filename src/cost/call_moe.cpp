@@ -255,8 +255,19 @@ const ExpertLoads& expert_loads(const MoeShape& shape, const Routing& routing) {
 
 Call moe_call(const Chip& chip, const MoeType& type, const MoeShape& shape,
               const ExpertLoads& loads, double tokens) {
+  return moe_call(chip, type, shape, loads.at(tokens), tokens);
+}
+
+ExpertLoads::Load even_load(const MoeShape& shape, double experts, double tokens) {
+  const double rows = tokens * shape.top_k / shape.expert_ranks;
+  return {.rows = rows,
+          .experts = experts,
+          .padding = std::ceil(rows / experts / kTileRows) * kTileRows * experts / rows};
+}
+
+Call moe_call(const Chip& chip, const MoeType& type, const MoeShape& shape,
+              const ExpertLoads::Load& load, double tokens) {
   constexpr double kActivationBytes = 2;  // between operators
-  const ExpertLoads::Load load = loads.at(tokens);
   const double width = shape.inter / shape.tensor_ranks, products = shape.gated ? 3 : 2;
   const double element = shape.hidden * width;
   Call call;

@@ -78,6 +78,12 @@ const ExpertLoads& expert_loads(const MoeShape& shape, const Routing& routing);
 Call moe_call(const Chip& chip, const MoeType& type, const MoeShape& shape,
               const ExpertLoads& loads, double tokens);
 
+/// The same where it is known what the rank gets.
+Call moe_call(const Chip& chip, const MoeType& type, const MoeShape& shape,
+              const ExpertLoads::Load& load, double tokens);
+/// Even rows on `experts` of the experts of a rank.
+ExpertLoads::Load even_load(const MoeShape& shape, double experts, double tokens);
+
 /// The fitted curves that stand for a block. An engine that has two kernels for it takes the
 /// faster, as its tuner does.
 struct MoeKernel {

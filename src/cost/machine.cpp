@@ -152,6 +152,12 @@ Result<Machine> make_machine(const hardware::Node& node, const KernelSource& sou
   if (source.profile != nullptr) {
     machine.kernels = std::make_shared<const KernelSet>(*source.profile, source.accelerators, a,
                                                         source.backend, source.version);
+    const auto own = [&](std::string_view op) {
+      const Chosen chosen = machine.kernels->find(op, "bfloat16");
+      return chosen.tier <= Tier::kSibling ? chosen.curve : nullptr;
+    };
+    machine.passes = own("elementwise");
+    machine.sampler = own("sampler");
   }
   const auto peak = [&](Rate rate) { return a.peak_of(rate).value_or(FlopPerSecond(0.0)); };
   // 16-bit work runs in bf16, on parts without it in fp16; on parts with neither in fp32.

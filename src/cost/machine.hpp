@@ -59,6 +59,8 @@ struct Machine {
   hardware::Node node;
   Chip chip;
   std::shared_ptr<const KernelSet> kernels;  // null = none
+  const Curve* passes = nullptr;             // of norms, rotations, activations; null = by share
+  const Curve* sampler = nullptr;            // of sampling; null = by share
   std::array<ComputeRate, 6> rates;          // by model::Compute
   BytesPerSecond bandwidth{0};
   double bandwidth_efficiency = 0.8;  // e_m

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "cost/call_memory.hpp"
 #include "cost/efficiency.hpp"
 #include "cost/profile.hpp"
 
@@ -174,8 +175,12 @@ KernelTime grouped_time(const Machine& machine, const Experts& experts, double t
 
 KernelTime sampler_time(const Machine& machine, double vocabulary, double positions) {
   if (positions <= 0) return {};
-  constexpr double kBytesPerLogit = 7.0, kKernels = 9.0;
-  KernelTime t = elementwise_time(machine, kBytesPerLogit * vocabulary * positions);
+  constexpr double kKernels = 9.0;
+  const double bytes = kSamplerBytesPerLogit * vocabulary * positions;
+  if (machine.sampler != nullptr)
+    return curve_time(machine, *machine.sampler, pass_call(machine.chip, bytes),
+                      model::Compute::kBf16);
+  KernelTime t = elementwise_time(machine, bytes);
   t.seconds += (kKernels - 1.0) * machine.launch.raw();
   t.floor += (kKernels - 1.0) * machine.launch.raw();
   return t;
@@ -183,6 +188,9 @@ KernelTime sampler_time(const Machine& machine, double vocabulary, double positi
 
 KernelTime elementwise_time(const Machine& machine, double bytes) {
   if (bytes <= 0) return {};
+  if (machine.passes != nullptr)
+    return curve_time(machine, *machine.passes, pass_call(machine.chip, bytes),
+                      model::Compute::kBf16);
   KernelTime t;
   t.bytes = bytes;
   t.memory = bytes / (kElementwiseShare * machine.bandwidth.raw());

@@ -56,6 +56,7 @@ KernelTime grouped_time(const Machine& machine, const Experts& experts, double t
 /// Memory-only kernels: norms, activations, rope, embedding look-ups.
 KernelTime elementwise_time(const Machine& machine, double bytes);
 
+inline constexpr double kSamplerBytesPerLogit = 7.0;
 /// Sampling from full logits: about 9 kernels and 7 bytes per logit (LLMServingSim profile of vLLM
 /// 0.19 on RTX PRO 6000: 24.7 us for one sequence, 164 us for 256 of a vocabulary of 128,256).
 KernelTime sampler_time(const Machine& machine, double vocabulary, double positions);

@@ -38,6 +38,7 @@ struct Deployment {
 struct Batch {
   double decode_requests = 0;   // requests that generate one token
   double decode_context = 0;    // mean tokens attended by each of them
+  double decode_longest = 0;    // tokens attended by the longest; 0: all as the mean
   double prefill_requests = 0;  // prompt chunks in the step
   double prefill_tokens = 0;    // new prompt tokens over all chunks
   double prefill_cached = 0;    // mean tokens already cached per chunk

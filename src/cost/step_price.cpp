@@ -148,33 +148,68 @@ CoreCurves core_curves(const Machine& machine, const model::Operator& op, double
                                                     : encoder_attention_names(core.shape))
                      .captured;
   core.decode = choose(*machine.kernels, decode_attention_names(core.shape)).captured;
+  if (op.causal && core.prefill != nullptr) {
+    const Chosen mixed = choose(*machine.kernels, mixed_attention_names(core.shape));
+    if (mixed.tier <= Tier::kSibling) core.mixed = mixed.curve;
+  }
   return core;
 }
 
-KernelTime decode_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,
-                       double kv_bytes, const Batch& batch) {
+namespace {
+
+/// Decodes that attend `context` tokens each.
+KernelTime even_decode_time(const Machine& machine, const model::Operator& op,
+                            const CoreCurves& core, double kv_bytes, const Batch& batch,
+                            double context) {
   const double requests = batch.decode_requests;
-  if (op.kind == OpKind::kScan) return scan_decode_time(machine, op, requests);
-  if (requests <= 0) return {};
   KernelTime t;
-  if (core.decode != nullptr) {
+  if (core.mixed != nullptr && batch.prefill_tokens > 0) {
+    // One kernel does prompts and decodes; what is not the prompts' is the decodes'.
+    const double chunks = std::max(1.0, batch.prefill_requests);
+    const double chunk = batch.prefill_tokens / chunks, whole = std::max(1.0, requests);
+    t = curve_time(machine, *core.mixed,
+                   mixed_attention_call(machine.chip, core.shape, chunks, chunk,
+                                        batch.prefill_cached, whole, context),
+                   model::Compute::kBf16);
+    const double prompts = core.prefill->seconds(
+        context_attention_call(machine.chip, core.shape, chunks, chunk, batch.prefill_cached));
+    const double share = std::max(0.0, 1.0 - prompts / t.seconds) * std::min(1.0, requests);
+    t.floor = 0;
+    for (double* part : {&t.seconds, &t.compute, &t.memory, &t.flop, &t.bytes}) *part *= share;
+  } else if (core.decode != nullptr) {
     // Below one request the mean over steps: the kernel runs in that share of them.
     const double whole = std::max(1.0, requests);
     Call call;
     if (op.kind == OpKind::kMla) {
-      const double seen = op.sparse_top > 0
-                              ? std::min(batch.decode_context, static_cast<double>(op.sparse_top))
-                              : batch.decode_context;
+      const double seen =
+          op.sparse_top > 0 ? std::min(context, static_cast<double>(op.sparse_top)) : context;
       call = decode_mla_call(machine.chip, core.latent, whole, seen);
     } else {
-      call = decode_attention_call(machine.chip, core.shape, whole, batch.decode_context);
+      call = decode_attention_call(machine.chip, core.shape, whole, context);
     }
     t = curve_time(machine, *core.decode, call, model::Compute::kBf16);
     if (requests < 1.0) t = slowed(t, requests);
   } else {
-    t = decode_attention_time(machine, op, kv_bytes, requests, batch.decode_context);
+    t = decode_attention_time(machine, op, kv_bytes, requests, context);
   }
   return slowed(t, machine.slowdown);
+}
+
+}  // namespace
+
+KernelTime decode_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,
+                       double kv_bytes, const Batch& batch) {
+  if (op.kind == OpKind::kScan) return scan_decode_time(machine, op, batch.decode_requests);
+  if (batch.decode_requests <= 0) return {};
+  KernelTime t = even_decode_time(machine, op, core, kv_bytes, batch, batch.decode_context);
+  if (batch.decode_longest > batch.decode_context && batch.decode_requests > 1) {
+    const KernelTime longest =
+        even_decode_time(machine, op, core, kv_bytes, batch, batch.decode_longest);
+    t.seconds += longest_share(machine.chip, static_cast<double>(op.heads), batch.decode_requests,
+                               core.mixed != nullptr && batch.prefill_tokens > 0) *
+                 std::max(0.0, longest.seconds - t.seconds);
+  }
+  return t;
 }
 
 KernelTime prefill_time(const Machine& machine, const model::Operator& op, const CoreCurves& core,

@@ -44,6 +44,7 @@ class TokenPrice {
 struct CoreCurves {
   const Curve* prefill = nullptr;
   const Curve* decode = nullptr;
+  const Curve* mixed = nullptr;  // of steps with prompts and decodes; null: the sum of both
   AttentionShape shape;
   LatentShape latent;
   Linear expansion;  // of cached latents to the keys and values of all heads, for each chunk

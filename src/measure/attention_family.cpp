@@ -68,6 +68,21 @@ Result<KernelPoint> read_decode(const KernelTable& table, std::size_t row, const
   return p;
 }
 
+Result<KernelPoint> read_mixed(const KernelTable& table, std::size_t row, const cost::Chip& chip) {
+  KernelPoint p;
+  const Row r = PORTOLAN_TRY(read_row(table, row, p));
+  const double decodes = PORTOLAN_TRY(table.number(row, "decodes"));
+  const double context = PORTOLAN_TRY(table.number(row, "decode_context"));
+  if (!(decodes > 0 && context > 0))
+    return fail(table.problem(row, "a mixed step without decodes",
+                              "write rows of prompts alone as context_attention"));
+  p.variant = cost::mixed_attention_variant(r.shape.d_qk, r.shape.window,
+                                            r.shape.heads / r.shape.kv_heads);
+  p.site = site_of({r.shape.heads, r.batch, r.tokens, r.cached});
+  p.call = cost::mixed_attention_call(chip, r.shape, r.batch, r.tokens, r.cached, decodes, context);
+  return p;
+}
+
 Result<KernelPoint> read_encoder(const KernelTable& table, std::size_t row,
                                  const cost::Chip& chip) {
   KernelPoint p;
@@ -133,6 +148,19 @@ FitOptions decode_options(std::span<const KernelPoint> points) {
   return o;
 }
 
+FitOptions mixed_options(std::span<const KernelPoint> points) {
+  FitOptions o;
+  o.knots[0] = knots_between(points, 0, {-5, -2, 1, 3, 5, 8});
+  o.knots[1] = knots_between(points, 1, {4, 6, 8, 9, 10, 11, 12.5F, 14});
+  o.knots[2] = knots_between(points, 2, {4, 6, 8, 9, 10, 11, 12});
+  o.knots[3] = knots_between(points, 3, {4, 7, 9, 10.5F, 12, 14});
+  o.start.compute = 0.6;
+  o.start.knee = 2;
+  o.fit_knee = false;
+  o.fit_wave = true;
+  return o;
+}
+
 FitOptions encoder_options(std::span<const KernelPoint> points) {
   FitOptions o;
   o.knots[0] = knots_between(points, 0, {0, 2, 4, 5, 6, 7, 8, 10, 13});
@@ -148,6 +176,7 @@ FitOptions encoder_options(std::span<const KernelPoint> points) {
 
 const Family kContextAttentionFamily{"context_attention", read_context, context_options};
 const Family kDecodeAttentionFamily{"generation_attention", read_decode, decode_options};
+const Family kMixedAttentionFamily{"mixed_attention", read_mixed, mixed_options};
 const Family kEncoderAttentionFamily{"encoder_attention", read_encoder, encoder_options};
 
 }  // namespace portolan::measure

@@ -18,9 +18,11 @@ extern const Family kGemmFamily;
 extern const Family kFindScaleFamily;
 extern const Family kApplyScaleFamily;
 extern const Family kHeadProductFamily;
+extern const Family kPassFamily, kSamplerFamily;
 extern const Family kMoeFamily;
 extern const Family kNcclFamily, kOneCclFamily, kCustomAllReduceFamily, kExchangeFamily;
-extern const Family kContextAttentionFamily, kDecodeAttentionFamily, kEncoderAttentionFamily;
+extern const Family kContextAttentionFamily, kDecodeAttentionFamily, kEncoderAttentionFamily,
+    kMixedAttentionFamily;
 extern const Family kContextMlaFamily, kDecodeMlaFamily, kContextMlaModuleFamily,
     kDecodeMlaModuleFamily;
 extern const Family kGatedDeltaFamily, kMamba2Family;

@@ -61,8 +61,11 @@ std::vector<float> row_knots(const std::vector<float>& values, bool middle) {
   return knots_near(std::move(candidates), values, 0.2F);
 }
 
-/// Octaves of n and k; 2^16 stands for all beyond 2^14.
+/// Octaves of n and k; 2^16 stands for all beyond 2^14. Of the few products of one or two models
+/// the widths themselves.
 std::vector<float> width_knots(const std::vector<float>& values) {
+  constexpr std::size_t kFew = 8;
+  if (std::vector<float> own = knots_of(values, 0.3F, kFew + 1); own.size() <= kFew) return own;
   return knots_near({2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18}, values, 0.2F);
 }
 

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "cost/call_memory.hpp"
 #include "measure/families.hpp"
 
@@ -64,6 +66,26 @@ Result<KernelPoint> read_heads(const KernelTable& table, std::size_t row, const 
   return p;
 }
 
+Result<KernelPoint> read_pass(const KernelTable& table, std::size_t row, const cost::Chip& chip) {
+  KernelPoint p;
+  p.dtype = table.text(row, "dtype");
+  const double bytes = PORTOLAN_TRY(table.number(row, "bytes"));
+  if (bytes <= 0)
+    return fail(table.problem(row, fmt::format("a pass over {} bytes", bytes),
+                              "bytes are all that the kernel reads and writes"));
+  p.call = cost::pass_call(chip, bytes);
+  p.site = site_of({std::round(std::log2(bytes))});
+  return p;
+}
+
+FitOptions pass_options(std::span<const KernelPoint> points) {
+  FitOptions o;
+  o.knots[0] = knots_of(coordinates(points, 0), 0.75F, 24);
+  o.fit_compute = o.fit_memory = o.fit_knee = false;
+  o.fit_pass = true;
+  return o;
+}
+
 FitOptions head_options(std::span<const KernelPoint> points) {
   FitOptions o;
   o.knots[0] = knots_of(coordinates(points, 0), 1.0F, 20);
@@ -79,5 +101,7 @@ FitOptions head_options(std::span<const KernelPoint> points) {
 const Family kFindScaleFamily{"computescale", read_find, scale_options};
 const Family kApplyScaleFamily{"scale_matrix", read_apply, scale_options};
 const Family kHeadProductFamily{"mla_bmm", read_heads, head_options};
+const Family kPassFamily{"elementwise", read_pass, pass_options};
+const Family kSamplerFamily{"sampler", read_pass, pass_options};
 
 }  // namespace portolan::measure

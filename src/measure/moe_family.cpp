@@ -63,7 +63,15 @@ Result<KernelPoint> read(const KernelTable& table, std::size_t row, const cost::
     p.variant = "nongated";
   else if (kernel.find("min_latency") != std::string_view::npos)
     p.variant = "min_latency";
-  p.call = cost::moe_call(chip, *type, shape, cost::expert_loads(shape, routing), tokens);
+  if (const double touched = PORTOLAN_TRY(table.number(row, "activated_experts", 0));
+      touched > 0) {
+    if (touched > shape.experts / shape.expert_ranks || touched > tokens * shape.top_k)
+      return fail(table.problem(row, fmt::format("{} activated experts", touched),
+                                "no more than the rank has, nor than the tokens choose"));
+    p.call = cost::moe_call(chip, *type, shape, cost::even_load(shape, touched, tokens), tokens);
+  } else {
+    p.call = cost::moe_call(chip, *type, shape, cost::expert_loads(shape, routing), tokens);
+  }
   p.site = site_of({shape.hidden, shape.inter, shape.top_k, shape.experts});
   return p;
 }
