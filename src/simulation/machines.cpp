@@ -52,7 +52,18 @@ Machines::Machines(const Scenario& scenario, Tally& tally,
   }
 }
 
-std::uint32_t Machines::place(std::uint32_t pool, std::shared_ptr<const EngineModel> engine,
+// Tables of step times fill as they are used: a run has its own, so that runs of one scenario can
+// go side by side.
+std::shared_ptr<const EngineModel> Machines::own(const std::shared_ptr<const EngineModel>& engine) {
+  for (const auto& [given, copy] : own_)
+    if (given == engine) return copy;
+  auto copy = std::make_shared<EngineModel>(*engine);
+  copy->cost = std::make_shared<StepCost>(*engine->cost);
+  own_.emplace_back(engine, copy);
+  return copy;
+}
+
+std::uint32_t Machines::place(std::uint32_t pool, const std::shared_ptr<const EngineModel>& engine,
                               Time now) {
   std::uint32_t slot = 0;
   while (slot < all_.size() && all_[slot].state != MachineState::kGone) ++slot;
@@ -69,7 +80,7 @@ std::uint32_t Machines::place(std::uint32_t pool, std::shared_ptr<const EngineMo
   machine.ready_at = kNever;
   machine.seen = {};
   ++machine.life;
-  machine.replica.emplace(std::move(engine), machine.serial, scenario_->seed, tally_->itl(pool));
+  machine.replica.emplace(own(engine), machine.serial, scenario_->seed, tally_->itl(pool));
   if (segment_) machine.replica->watch(segment_);
   heap_.set(slot, kNever);
   return slot;
@@ -86,9 +97,9 @@ std::uint32_t Machines::order(std::uint32_t pool, Time now, bool on_demand, std:
   return slot;
 }
 
-std::uint32_t Machines::add_lodger(std::uint32_t pool, std::shared_ptr<const EngineModel> engine,
-                                   Time now) {
-  const std::uint32_t slot = place(pool, std::move(engine), now);
+std::uint32_t Machines::add_lodger(std::uint32_t pool,
+                                   const std::shared_ptr<const EngineModel>& engine, Time now) {
+  const std::uint32_t slot = place(pool, engine, now);
   all_[slot].paid = false;
   all_[slot].state = MachineState::kDraining;  // never a candidate of its own
   return slot;

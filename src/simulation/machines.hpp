@@ -44,7 +44,8 @@ class Machines {
   /// Orders a machine: it is paid for from now and loading.
   std::uint32_t order(std::uint32_t pool, Time now, bool on_demand = false, std::uint32_t zone = 0);
   /// A replica of one more model on a machine that is paid for elsewhere; ready at once.
-  std::uint32_t add_lodger(std::uint32_t pool, std::shared_ptr<const EngineModel> engine, Time now);
+  std::uint32_t add_lodger(std::uint32_t pool, const std::shared_ptr<const EngineModel>& engine,
+                           Time now);
   void make_ready(std::uint32_t slot, Time now);
   void drain(std::uint32_t slot, Time now);
   void undrain(std::uint32_t slot, Time now);
@@ -105,9 +106,13 @@ class Machines {
     return machine.on_demand ? book.on_demand : book.price;
   }
   void set_state(std::uint32_t slot, MachineState state, Time now);
-  std::uint32_t place(std::uint32_t pool, std::shared_ptr<const EngineModel> engine, Time now);
+  std::uint32_t place(std::uint32_t pool, const std::shared_ptr<const EngineModel>& engine,
+                      Time now);
+  std::shared_ptr<const EngineModel> own(const std::shared_ptr<const EngineModel>& engine);
 
   const Scenario* scenario_;
+  std::vector<std::pair<std::shared_ptr<const EngineModel>, std::shared_ptr<const EngineModel>>>
+      own_;
   Tally* tally_;
   std::function<void(const Segment&)> segment_;
   bool stale_ = false;

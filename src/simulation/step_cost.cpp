@@ -56,6 +56,9 @@ StepCost::StepCost(cost::StepModel step, std::int32_t ranks, double drafted)
       lanes_(std::max(1, step_.deployment().pp)),
       drafted_(drafted) {}
 
+StepCost::StepCost(const StepCost& other)
+    : step_(other.step_), ranks_(other.ranks_), lanes_(other.lanes_), drafted_(other.drafted_) {}
+
 StepCost::~StepCost() = default;
 
 StepCost::Step StepCost::step(const cost::Batch& batch) const {

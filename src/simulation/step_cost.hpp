@@ -22,11 +22,14 @@ struct DecodeRun {
 
 /// Decode batches of equal size whose contexts grow by one token a step are on a table over the
 /// mean context, linear between its knots (twelve to the octave); everything else is asked of the
-/// step model directly. Not for use by several threads at once: the table fills as it is used.
+/// step model directly. Not for use by several threads at once: the table fills as it is used. A
+/// copy begins with an empty one.
 class StepCost {
  public:
   /// `lanes`: pipeline stages; a "step" then is one round of all batches in flight.
   StepCost(cost::StepModel step, std::int32_t ranks, double drafted);
+  StepCost(const StepCost& other);
+  StepCost& operator=(const StepCost&) = delete;
   ~StepCost();
 
   [[nodiscard]] const cost::StepModel& model() const { return step_; }
