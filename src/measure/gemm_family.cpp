@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "cost/call_gemm.hpp"
 #include "measure/families.hpp"
@@ -64,7 +65,7 @@ std::vector<float> row_knots(const std::vector<float>& values, bool middle) {
 /// Octaves of n and k; 2^16 stands for all beyond 2^14. Of the few products of one or two models
 /// the widths themselves.
 std::vector<float> width_knots(const std::vector<float>& values) {
-  constexpr std::size_t kFew = 8;
+  constexpr std::size_t kFew = 16;
   if (std::vector<float> own = knots_of(values, 0.3F, kFew + 1); own.size() <= kFew) return own;
   return knots_near({2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18}, values, 0.2F);
 }
@@ -98,7 +99,13 @@ FitOptions options(std::span<const KernelPoint> points) {
   }
   // A sparse table has fewer points than cells: its grid must be stiff, or it learns the noise.
   constexpr std::size_t kDense = 12000;
-  const double stiff = points.size() < kDense ? 0.6 : 0.1;
+  // With many rows of each product and knots at its widths the rows alone are smoothed.
+  constexpr std::size_t kRowsEach = 100;
+  std::set<std::uint64_t> products;
+  for (const KernelPoint& p : points) products.insert(p.site);
+  const double stiff = points.size() >= kDense                        ? 0.1
+                       : points.size() >= kRowsEach * products.size() ? 0.05
+                                                                      : 0.6;
   o.smooth[0] = o.smooth[1] = o.smooth[2] = stiff;
   o.start.compute = 0.8;
   o.start.memory = 0.8;
