@@ -191,7 +191,7 @@ RC_GTEST_PROP(KvPoolLaws, RunsAnswerAsSingleBlocksDo, ()) {
   const auto number =
       rc::gen::resize(rc::kNominalSize, rc::gen::inRange<std::uint32_t>(0, 100'000));
   const auto acts =
-      *rc::gen::scale(3, rc::gen::container<std::vector<Act>>(rc::gen::container<Act>(number)));
+      *rc::gen::scale(2, rc::gen::container<std::vector<Act>>(rc::gen::container<Act>(number)));
   for (const Layout& layout : kLayouts) {
     const std::int64_t per_run = std::max(1, layout.id_tokens / layout.block_tokens);
     Twin twin(layout, 1 + room * per_run / 100, caching);
