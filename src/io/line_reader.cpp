@@ -1,5 +1,6 @@
 #include "io/line_reader.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -38,11 +39,11 @@ Result<bool> LineReader::next(std::string_view& line) {
     }
     // One byte is kept for the NUL after a last line without an end.
     if (end_ + 1 >= buffer_.size()) {
-      if (end_ >= kMostLineBytes) {
+      if (buffer_.size() > kMostLineBytes) {
         ++line_number_;
         return fail_here(ErrorCode::kLimit, "the line is longer than the limit of 64 MiB");
       }
-      buffer_.resize(2 * buffer_.size());
+      buffer_.resize(std::min(2 * buffer_.size(), kMostLineBytes + 2));
     }
     const Result<std::size_t> got = stream_.read(buffer_.data() + end_, buffer_.size() - end_ - 1);
     if (!got) {

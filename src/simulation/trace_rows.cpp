@@ -156,6 +156,7 @@ class TableReader : public TraceReader {
   io::LineReader lines_;
   const FormatSpec& format_;
   Raw raw_;
+  std::int64_t named_tokens_ = 0;  // in the list of the prompt's tokens
 
  private:
   // Most traces name the same model row after row.
@@ -238,6 +239,13 @@ class TableReader : public TraceReader {
       const auto runs = static_cast<std::uint64_t>(raw_.group_tokens / kRunTokens);
       for (std::uint64_t i = 0; i < runs; ++i) request.ids.push_back(mix_bits(group ^ mix_bits(i)));
       return Row::kRequest;
+    }
+    if (raw_.has(Field::kTokens) && named_tokens_ != raw_.input) {
+      return fail_here(ErrorCode::kInvalidInput,
+                       "\"" + std::string(name_of(Field::kTokens)) + "\" has " +
+                           with_commas(named_tokens_) + " tokens, \"" +
+                           std::string(name_of(Field::kInput)) + "\" is " + with_commas(raw_.input),
+                       {}, {});
     }
     if (!raw_.has(Field::kIds)) {
       request.id_tokens = raw_.has(Field::kTokens) && !request.ids.empty() ? kRunTokens : 0;
@@ -356,6 +364,7 @@ class JsonReader final : public TableReader {
   void take_tokens(io::JsonScanner& json, Request& request) {
     tokens_.clear();
     json.integers(tokens_);
+    named_tokens_ = static_cast<std::int64_t>(tokens_.size());
     std::uint64_t id = 0;
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
       id = mix_bits(id ^ tokens_[i]);
@@ -413,7 +422,10 @@ class CsvTableReader final : public TableReader {
     std::size_t column = 0;
     for (bool more = true; more; ++column) {
       std::string_view cell = PORTOLAN_TRY(next_cell(line, more));
-      if (column >= columns_.size()) break;
+      if (column >= columns_.size()) {
+        ++column;
+        break;
+      }
       const FieldSpec* const spec = columns_[column];
       if (spec == nullptr) continue;
       while (cell.starts_with(' ')) cell.remove_prefix(1);

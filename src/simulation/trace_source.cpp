@@ -185,10 +185,14 @@ Result<SourcePtr> open_rows(const OpenStream& open, const TraceOptions& options,
   }
   if (format == nullptr) {
     constexpr std::size_t kHead = 1u << 16;
-    std::string_view head = PORTOLAN_TRY(stream.head(kHead));
+    Result<std::string_view> start = stream.head(kHead);
+    if (!start) {
+      start.error().where.line = 1;
+      return std::unexpected(std::move(start).error());
+    }
+    std::string_view head = *start;
     if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
-    const std::size_t start = head.find_first_not_of(" \t\r\n");
-    head.remove_prefix(std::min(start, head.size()));
+    head.remove_prefix(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
     const bool json = head.starts_with('{');
     const std::string_view line = head.substr(0, head.find('\n'));
     format = recognise(json ? json_names(line) : csv_names(trim(line)), !json);
