@@ -24,7 +24,7 @@ std::size_t Sketch::bucket(Time value) {
 std::uint64_t Sketch::lower(std::size_t bucket) {
   constexpr std::uint64_t kOctave = std::uint64_t{1} << kBits;
   if (bucket < 2 * kOctave) return bucket;
-  return ((bucket & (kOctave - 1)) | kOctave) << ((bucket >> kBits) - 1);
+  return ((bucket & (kOctave - 1)) | kOctave) << (((bucket >> kBits) - 1) & 63);
 }
 
 void Sketch::tally(Time smallest, Time largest) {
