@@ -130,16 +130,20 @@ class Traffic final : public Source {
     StreamState& stream = streams_[session.stream];
     const bool answered = outcome.status == Status::kCompleted || outcome.status == Status::kHosted;
     if (answered && session.turn + 1 < session.turns && session.text < kMostTokens / 2) {
+      const Time wait = think(stream, session);
+      if (wait >= kLongest - at) return false;
       ++session.turn;
-      fill(stream, session, at + think(stream, session), follow_up);
+      fill(stream, session, at + wait, follow_up);
       return true;
     }
     // A user whose request cannot be served at all does not come back: nothing would ever happen
     // between two tries.
     if (!stream.closed() || stream.exhausted() || outcome.status == Status::kRejected) return false;
     Session another{.stream = session.stream};
-    const Time start =
-        at + think(stream, Session{.stream = session.stream, .number = stream.begun, .turn = -1});
+    const Time wait =
+        think(stream, Session{.stream = session.stream, .number = stream.begun, .turn = -1});
+    if (wait >= kLongest - at) return false;
+    const Time start = at + wait;
     if (stream.spec.stop_seconds && start >= from_seconds(*stream.spec.stop_seconds)) return false;
     return begin(stream, another, start, follow_up);
   }
@@ -179,6 +183,8 @@ class Traffic final : public Source {
     return true;
   }
 
+  static Time after(Time at, Time wait) { return wait < kNever - at ? at + wait : kNever; }
+
   static Time think(const StreamState& stream, const Session& session) {
     if (stream.spec.think_seconds <= 0) return 0;
     const auto turn = static_cast<std::uint64_t>(session.turn + 1);
@@ -193,7 +199,7 @@ class Traffic final : public Source {
       if (!PORTOLAN_TRY(rows_->next(request))) return false;
       ++stream.begun;
       request.arrival = at;
-      if (request.deadline != kNever) request.deadline = std::min(request.deadline, kLongest) + at;
+      if (request.deadline != kNever) request.deadline = after(at, request.deadline);
       hand_out(stream, session, request);
       return true;
     }
@@ -213,8 +219,7 @@ class Traffic final : public Source {
     request.adapter = spec.adapter;
     request.deadline = kNever;
     if (spec.deadline_seconds) {
-      const Time patience = from_seconds(*spec.deadline_seconds);
-      if (patience < kLongest) request.deadline = at + patience;
+      request.deadline = after(at, from_seconds(*spec.deadline_seconds));
     }
     request.conversation = 0;
     request.id_tokens = 0;

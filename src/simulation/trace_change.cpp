@@ -100,7 +100,7 @@ class Delayed : public Wrapper {
   virtual void admit() = 0;
   void put(const Request& from, Time delay, std::uint64_t copy) {
     heap_.push_back({from, copy});
-    heap_.back().request.arrival += delay;
+    heap_.back().request.arrival = std::min(from.arrival + delay, kLongest - 1);
     make_own(heap_.back().request, copy);
     std::ranges::push_heap(heap_, after);
   }
