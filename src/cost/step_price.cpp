@@ -82,13 +82,21 @@ Priced TokenPrice::operator()(double tokens) const {
     case OpKind::kAllReduce:
     case OpKind::kAllGather:
     case OpKind::kAllToAll: {
+      const bool exchange = op_.kind == OpKind::kAllToAll;
       const std::int64_t ranks =
-          op_.kind == OpKind::kAllToAll ? std::max(deployment_.ep, deployment_.tp) : deployment_.tp;
+          exchange ? std::max(deployment_.ep, deployment_.tp) : deployment_.tp;
+      CollectiveKind kind = collective_of(op_.kind);
+      double message = kActivationBytes * op_.message_elements * tokens;
+      // Without a kernel for it all ranks gather all tokens and scatter the sums (vLLM's default):
+      // one copy to each rank, where that is less than one for each choice.
+      const auto top_k = static_cast<double>(std::max<std::int64_t>(1, op_.top_k));
+      if (exchange && machine_.kernels && machine_.kernels->backend() != "trtllm" &&
+          static_cast<double>(ranks) < top_k) {
+        kind = CollectiveKind::kAllGather;
+        message *= static_cast<double>(ranks) / top_k;
+      }
       priced.kernel.seconds =
-          collective_time(machine_, collective_of(op_.kind),
-                          Bytes(kActivationBytes * op_.message_elements * tokens), ranks,
-                          machine_.node.count)
-              .raw();
+          collective_time(machine_, kind, Bytes(message), ranks, machine_.node.count).raw();
       if (priced.kernel.seconds > 0) priced.kernel.seconds += kRankSkew;
       priced.communication = true;
       priced.by_bound[2] = priced.kernel.seconds;

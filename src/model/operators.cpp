@@ -322,6 +322,7 @@ class Collector {
   void all_to_all(std::string name, const Channel& c, std::int64_t width) {
     Operator op{.kind = OpKind::kAllToAll, .name = std::move(name)};
     op.message_elements = d(c.top_k * width);
+    op.top_k = c.top_k;
     add(std::move(op));
   }
 

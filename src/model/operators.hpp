@@ -72,7 +72,8 @@ struct Operator {
   double scan_flop_prefill = 0, scan_flop_decode = 0, scan_state_elements = 0, scan_io_elements = 0;
   // elementwise: elements read + written per token
   double elements = 0;
-  // collectives: elements per token in the message
+  // collectives: elements per token in the message; of an exchange between experts one copy for
+  // each of the token's top_k choices
   double message_elements = 0;
 };
 
