@@ -61,7 +61,7 @@ std::unexpected<Error> LineReader::fail_here(ErrorCode code, std::string message
   return std::unexpected(Error{.code = code,
                                .message = std::move(message),
                                .where = {.file = stream_.name(),
-                                         .line = line_number_,
+                                         .line = std::max<std::uint64_t>(line_number_, 1),
                                          .column = column,
                                          .pointer = {},
                                          .argument = {},

@@ -33,6 +33,7 @@ struct Session {
   std::uint64_t number = 0;  // in its stream
   std::int64_t turn = 0, turns = 1;
   std::int64_t text = 0;  // tokens so far, the reply to come included
+  std::uint64_t row = 0;  // of the trace that lengths come from
 };
 
 struct StreamState {
@@ -70,7 +71,7 @@ Gaps gaps_of(const Stream& spec) {
 class Traffic final : public Source {
  public:
   Traffic(const TrafficSpec& spec, std::unique_ptr<Source> rows)
-      : limit_(spec.limit), rows_(std::move(rows)) {
+      : limit_(spec.limit), rows_(std::move(rows)), reactive_(rows_ && rows_->reactive()) {
     for (std::size_t i = 0; i < spec.streams.size(); ++i) {
       const Stream& stream = spec.streams[i];
       StreamState state;
@@ -128,6 +129,15 @@ class Traffic final : public Source {
     sessions_.erase(found);
     if (full()) return false;
     StreamState& stream = streams_[session.stream];
+    if (rows_ && rows_->reactive()) {
+      Outcome of_row = outcome;
+      of_row.index = session.row;
+      if (PORTOLAN_TRY(rows_->completed(of_row, at, follow_up))) {
+        session.row = follow_up.index;
+        hand_out(session, follow_up);
+        return true;
+      }
+    }
     const bool answered = outcome.status == Status::kCompleted || outcome.status == Status::kHosted;
     if (answered && session.turn + 1 < session.turns && session.text < kMostTokens / 2) {
       const Time wait = think(stream, session);
@@ -200,7 +210,8 @@ class Traffic final : public Source {
       ++stream.begun;
       request.arrival = at;
       if (request.deadline != kNever) request.deadline = after(at, request.deadline);
-      hand_out(stream, session, request);
+      session.row = request.index;
+      hand_out(session, request);
       return true;
     }
     ++stream.begun;
@@ -261,12 +272,12 @@ class Traffic final : public Source {
             mix_bits((of_system ? shared : own) ^ mix_bits(static_cast<std::uint64_t>(run))));
       }
     }
-    hand_out(stream, session, request);
+    hand_out(session, request);
   }
 
-  void hand_out(const StreamState& stream, const Session& session, Request& request) {
+  void hand_out(const Session& session, Request& request) {
     request.index = given_++;
-    if (stream.several_turns || stream.closed()) sessions_.emplace(request.index, session);
+    if (reactive_) sessions_.emplace(request.index, session);
   }
 
   std::vector<StreamState> streams_;
@@ -274,7 +285,7 @@ class Traffic final : public Source {
   std::optional<std::uint64_t> limit_;
   std::unique_ptr<Source> rows_;
   std::uint64_t given_ = 0;
-  bool reactive_ = false;
+  bool reactive_;
   std::unordered_map<std::uint64_t, Session> sessions_;  // by request under way; never iterated
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -29,8 +30,21 @@ class Wrapper : public Source {
   [[nodiscard]] std::vector<std::string> assumptions() const override {
     return inner_->assumptions();
   }
+  [[nodiscard]] bool reactive() const override { return inner_->reactive(); }
+  Result<bool> completed(const Outcome& outcome, Time at, Request& follow_up) override {
+    return inner_->completed(outcome, at, follow_up);
+  }
 
  protected:
+  // Nobody is going to answer this request: what would follow it is forgotten.
+  void leave_out(const Request& request) {
+    if (!inner_->reactive()) return;
+    Outcome outcome;
+    outcome.index = request.index;
+    outcome.status = Status::kShed;
+    Request none;
+    (void)inner_->completed(outcome, request.arrival, none);
+  }
   SourcePtr inner_;
 };
 
@@ -40,7 +54,10 @@ class Window final : public Wrapper {
   Result<bool> next(Request& request) override {
     while (PORTOLAN_TRY(inner_->next(request))) {
       if (request.arrival >= to_) return false;
-      if (request.arrival < from_) continue;
+      if (request.arrival < from_) {
+        leave_out(request);
+        continue;
+      }
       request.arrival -= from_;
       return true;
     }
@@ -62,6 +79,16 @@ class Faster final : public Wrapper {
                   "a higher speed, or --to to end it earlier");
     }
     request.arrival = static_cast<Time>(std::llround(slowed));
+    return true;
+  }
+  Result<bool> completed(const Outcome& outcome, Time at, Request& follow_up) override {
+    if (!PORTOLAN_TRY(inner_->completed(outcome, at, follow_up))) return false;
+    const double slowed = static_cast<double>(follow_up.arrival - at) / speed_;
+    if (!(slowed < static_cast<double>(kLongest - at))) {
+      leave_out(follow_up);
+      return false;
+    }
+    follow_up.arrival = at + static_cast<Time>(std::llround(slowed));
     return true;
   }
 
@@ -148,6 +175,7 @@ class Scaled final : public Delayed {
     const double whole = std::floor(scale_);
     const auto copies =
         static_cast<std::uint64_t>(whole) + (keep_.uniform(read_.index) < scale_ - whole ? 1u : 0u);
+    if (copies == 0) leave_out(read_);
     for (std::uint64_t copy = 0; copy < copies; ++copy) {
       const double part = copy == 0 ? 0 : RandomStream(seed_, kCopy, copy).uniform(read_.index);
       put(read_, static_cast<Time>(part * static_cast<double>(most_)), copy);
@@ -221,18 +249,35 @@ class Numbered final : public Wrapper {
       ended_ = true;
       return false;
     }
+    finish(request);
+    return true;
+  }
+  Result<bool> completed(const Outcome& outcome, Time at, Request& follow_up) override {
+    const auto found = rows_.find(outcome.index);
+    if (found == rows_.end()) return false;
+    Outcome of_row = outcome;
+    of_row.index = found->second;
+    rows_.erase(found);
+    if (limit_ && given_ >= *limit_) of_row.status = Status::kShed;
+    if (!PORTOLAN_TRY(inner_->completed(of_row, at, follow_up))) return false;
+    finish(follow_up);
+    return true;
+  }
+
+ private:
+  void finish(Request& request) {
+    if (inner_->reactive()) rows_.emplace(given_, request.index);
     request.index = given_++;
     if (request.deadline != kNever) {
       request.deadline =
           request.deadline < kNever - request.arrival ? request.deadline + request.arrival : kNever;
     }
-    return true;
   }
-
- private:
   std::optional<std::uint64_t> limit_;
   std::uint64_t given_ = 0;
   bool ended_ = false;
+  /// Rows of reactive sources by the number of the request under way; never iterated.
+  std::unordered_map<std::uint64_t, std::uint64_t> rows_;
 };
 
 }  // namespace

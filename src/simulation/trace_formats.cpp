@@ -66,6 +66,13 @@ constexpr std::array kBlis{FieldSpec{"arrival_time_us", Field::kArrival, true, k
                            FieldSpec{"status", Field::kStatus, false},
                            FieldSpec{"deadline_us", Field::kDeadlineAt, false, kMicro}};
 
+constexpr std::array kDynamo{FieldSpec{"schema", Field::kNone},
+                             FieldSpec{"event_type", Field::kNone}};
+constexpr std::array kSessions{FieldSpec{"arrival_time_ns", Field::kNone},
+                               FieldSpec{"sub_requests", Field::kNone}};
+constexpr std::array kAgentic{FieldSpec{"input_prompt_length", Field::kNone},
+                              FieldSpec{"tool_call_latency", Field::kNone}};
+
 using Ids = FormatSpec::Ids;
 constexpr std::array kFormats{
     FormatSpec{.name = "jsonl",
@@ -112,28 +119,35 @@ constexpr std::array kFormats{
     FormatSpec{.name = "blis",
                .about = "rows of a BLIS TraceV2: arrival_time_us, input_tokens, output_tokens …",
                .csv = true,
-               .fields = kBlis}};
+               .fields = kBlis},
+    FormatSpec{.name = "llmservingsim-sessions",
+               .about = "chains of requests: arrival_time_ns, sub_requests with tool_duration_ns",
+               .fields = kSessions,
+               .chained = true,
+               .make = read_sessions},
+    FormatSpec{.name = "applied-compute",
+               .about = "agents without arrivals: input_prompt_length, tool_call_latency (s) …",
+               .fields = kAgentic,
+               .timed = false,
+               .chained = true,
+               .make = read_agentic},
+    FormatSpec{.name = "dynamo",
+               .about = "request traces of Dynamo (dynamo.request.trace.v1)",
+               .fields = kDynamo,
+               .sorted = false,
+               .make = read_dynamo},
+    FormatSpec{.name = "sharegpt",
+               .about = "a JSON list of conversations as text, without arrivals",
+               .timed = false,
+               .make = read_sharegpt}};
 
-}  // namespace
-
-std::span<const FormatSpec> table_formats() { return kFormats; }
-
-const FormatSpec* find_table_format(std::string_view name) {
-  const auto* const found = std::ranges::find(kFormats, name, &FormatSpec::name);
-  return found == kFormats.end() ? nullptr : found;
+bool has_all(std::span<const std::string> names, const FormatSpec& format) {
+  return !format.fields.empty() && std::ranges::all_of(format.fields, [&](const FieldSpec& field) {
+    return !field.required || std::ranges::find(names, field.name) != names.end();
+  });
 }
 
-const FormatSpec* recognise(std::span<const std::string> names, bool csv) {
-  for (const FormatSpec& format : kFormats) {
-    if (format.csv == csv && std::ranges::all_of(format.fields, [&](const FieldSpec& field) {
-          return !field.required || std::ranges::find(names, field.name) != names.end();
-        })) {
-      return &format;
-    }
-  }
-  return nullptr;
-}
-
+// Of an object of which the end may be missing.
 std::vector<std::string> json_names(std::string_view text) {
   const std::string copy(text);  // ends in a NUL
   io::JsonScanner json(copy);
@@ -145,6 +159,26 @@ std::vector<std::string> json_names(std::string_view text) {
     json.skip();
   }
   return names;
+}
+
+}  // namespace
+
+std::span<const FormatSpec> formats() { return kFormats; }
+
+const FormatSpec* find_format(std::string_view name) {
+  const auto* const found = std::ranges::find(kFormats, name, &FormatSpec::name);
+  return found == kFormats.end() ? nullptr : found;
+}
+
+const FormatSpec* recognise(std::string_view head) {
+  if (head.starts_with('[')) return find_format("sharegpt");
+  const bool csv = !head.starts_with('{');
+  const std::string_view line = head.substr(0, head.find('\n'));
+  const std::vector<std::string> names = csv ? csv_names(trim(line)) : json_names(line);
+  const auto* const found = std::ranges::find_if(kFormats, [&](const FormatSpec& format) {
+    return format.csv == csv && has_all(names, format);
+  });
+  return found == kFormats.end() ? nullptr : found;
 }
 
 Result<std::uint32_t> number_of(const std::map<std::string, std::uint32_t>& numbers,

@@ -43,6 +43,12 @@ class TraceReader {
                                                          std::string why,
                                                          std::string hint) const = 0;
   [[nodiscard]] virtual std::vector<std::string> assumptions() const { return {}; }
+  /// Of chained formats: what follows the request read last, one after the other; `arrival` is the
+  /// wait after the answer before.
+  [[nodiscard]] std::vector<Request>& rest() { return rest_; }
+
+ protected:
+  std::vector<Request> rest_;
 };
 
 enum class Field : std::uint8_t {
@@ -57,11 +63,12 @@ enum class Field : std::uint8_t {
   kClass,
   kConversation,
   kAdapter,
-  kDeadline,    // after arrival; `scale` as above
-  kDeadlineAt,  // on the trace's clock, 0 = none
-  kStatus,      // "error": a request that failed
-  kGroup,       // whose system prompt comes before the input
-  kGroupTokens  // its length, not in that of the input
+  kDeadline,     // after arrival; `scale` as above
+  kDeadlineAt,   // on the trace's clock, 0 = none
+  kStatus,       // "error": a request that failed
+  kGroup,        // whose system prompt comes before the input
+  kGroupTokens,  // its length, not in that of the input
+  kNone          // only tells the format
 };
 
 struct FieldSpec {
@@ -74,32 +81,39 @@ struct FieldSpec {
 struct FormatSpec {
   std::string_view name, about;
   bool csv = false;
-  std::span<const FieldSpec> fields;
+  std::span<const FieldSpec> fields{};  // of others than tables: those that tell the format
   bool log = true;    // of production: requests of length 0 are failed ones, skipped and counted
   bool timed = true;  // has arrivals
   std::int32_t id_tokens = 0;
   /// How many ids there must be: one for each run of the prompt, the last one perhaps partial;
   /// only for full runs; any number that prompt and reply have room for.
   enum class Ids : std::uint8_t { kAll, kFull, kSome } ids = Ids::kSome;
+  bool chained = false;  // conversations whose turns wait for answers
+  bool sorted = true;    // rows are in order of arrival, not of the end of requests
+  /// Of those that are no table of fields.
+  using Make = std::unique_ptr<TraceReader> (*)(io::ByteStream stream, const TraceOptions& options);
+  Make make = nullptr;
 };
+
+std::unique_ptr<TraceReader> read_dynamo(io::ByteStream stream, const TraceOptions& options);
+std::unique_ptr<TraceReader> read_sessions(io::ByteStream stream, const TraceOptions& options);
+std::unique_ptr<TraceReader> read_agentic(io::ByteStream stream, const TraceOptions& options);
+std::unique_ptr<TraceReader> read_sharegpt(io::ByteStream stream, const TraceOptions& options);
 
 /// A trace's requests with whatever arrivals the rows have, or 0; for the lengths alone.
 Result<std::unique_ptr<Source>> open_lengths(const TraceOptions& options);
 
-/// All formats that are tables of fields, in the order in which `auto` tries them.
-std::span<const FormatSpec> table_formats();
+/// All formats, in the order in which `auto` tries them.
+std::span<const FormatSpec> formats();
 /// Nullptr when there is none of that name.
-const FormatSpec* find_table_format(std::string_view name);
-/// The format whose required fields are all among these; nullptr when there is none.
-const FormatSpec* recognise(std::span<const std::string> names, bool csv);
+const FormatSpec* find_format(std::string_view name);
+/// The format of a file that begins like this; nullptr when it is none.
+const FormatSpec* recognise(std::string_view head);
 
-/// `lines` stands before the first line.
-Result<std::unique_ptr<TraceReader>> read_table(io::LineReader lines, const FormatSpec& format,
+Result<std::unique_ptr<TraceReader>> read_trace(io::ByteStream stream, const FormatSpec& format,
                                                 const TraceOptions& options);
-/// Names of the columns of a CSV header, or of the members of a JSON object, of which the end may
-/// be missing.
+/// Names of the columns of a CSV header.
 std::vector<std::string> csv_names(std::string_view line);
-std::vector<std::string> json_names(std::string_view text);
 
 /// Number of a name in TraceOptions::models or classes.
 Result<std::uint32_t> number_of(const std::map<std::string, std::uint32_t>& numbers,

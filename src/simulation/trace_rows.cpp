@@ -632,8 +632,10 @@ std::vector<std::string> csv_names(std::string_view line) {
   return names;
 }
 
-Result<std::unique_ptr<TraceReader>> read_table(io::LineReader lines, const FormatSpec& format,
+Result<std::unique_ptr<TraceReader>> read_trace(io::ByteStream stream, const FormatSpec& format,
                                                 const TraceOptions& options) {
+  if (format.make != nullptr) return format.make(std::move(stream), options);
+  io::LineReader lines(std::move(stream));
   if (!format.csv) return std::make_unique<JsonReader>(std::move(lines), format, options);
   auto reader = std::make_unique<CsvTableReader>(std::move(lines), format, options);
   PORTOLAN_DO(reader->read_header());

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "base/text.hpp"
@@ -21,8 +22,8 @@ constexpr std::size_t kSortRows = 65'536, kSortIds = 4'000'000;
 // Rows in order on a clock that starts near 0. With `timed` unset arrivals do not matter.
 class RowSource final : public Source {
  public:
-  RowSource(std::unique_ptr<TraceReader> reader, bool timed, bool sort)
-      : reader_(std::move(reader)), timed_(timed), sort_(sort) {}
+  RowSource(std::unique_ptr<TraceReader> reader, const FormatSpec& format, bool timed, bool sort)
+      : reader_(std::move(reader)), timed_(timed), sort_(sort), chained_(format.chained) {}
 
   Result<bool> next(Request& request) override {
     if (!sort_) {
@@ -68,6 +69,22 @@ class RowSource final : public Source {
     request.arrival -= *origin_;
     return true;
   }
+  [[nodiscard]] bool reactive() const override { return chained_; }
+  Result<bool> completed(const Outcome& outcome, Time at, Request& follow_up) override {
+    const auto found = chains_.find(outcome.index);
+    if (found == chains_.end()) return false;
+    const bool answered = outcome.status == Status::kCompleted || outcome.status == Status::kHosted;
+    const Time wait = found->second.back().arrival;
+    const bool goes_on = answered && wait < kLongest - at;
+    if (goes_on) {
+      follow_up = std::move(found->second.back());
+      follow_up.arrival = at + wait;
+      follow_up.index = outcome.index;
+      found->second.pop_back();
+    }
+    if (!goes_on || found->second.empty()) chains_.erase(found);
+    return goes_on;
+  }
   [[nodiscard]] std::uint64_t skipped() const override { return skipped_; }
   [[nodiscard]] std::vector<std::string> assumptions() const override {
     return reader_->assumptions();
@@ -107,17 +124,23 @@ class RowSource final : public Source {
     // Of rows out of order, some may lie before the first.
     request.arrival = !timed_ ? 0 : static_cast<Time>(std::max<Instant>(arrival, -kLongest));
     request.index = rows_++;
+    if (chained_ && !reader_->rest().empty()) {
+      std::ranges::reverse(reader_->rest());
+      chains_.emplace(request.index, std::move(reader_->rest()));
+    }
     return true;
   }
 
   std::unique_ptr<TraceReader> reader_;
-  bool timed_, sort_, ended_ = false;
+  bool timed_, sort_, chained_, ended_ = false;
   Instant base_ = 0;
   Time last_ = 0;
   std::optional<Time> origin_;
   std::uint64_t rows_ = 0, skipped_ = 0;
   std::vector<Request> heap_;
   std::size_t held_ids_ = 0;
+  /// What follows requests under way, the next one last; never iterated.
+  std::unordered_map<std::uint64_t, std::vector<Request>> chains_;
 };
 
 Error usage(std::string message, std::string hint = {}) {
@@ -175,7 +198,7 @@ Result<void> check(const TraceOptions& options) {
 Result<SourcePtr> open_rows(const OpenStream& open, const TraceOptions& options,
                             bool need_arrivals) {
   io::ByteStream stream = PORTOLAN_TRY(open());
-  const FormatSpec* format = find_table_format(options.format);
+  const FormatSpec* format = find_format(options.format);
   if (format == nullptr && options.format != "auto") {
     std::vector<std::string_view> names;
     for (const TraceFormat& each : trace_formats()) names.push_back(each.name);
@@ -193,15 +216,14 @@ Result<SourcePtr> open_rows(const OpenStream& open, const TraceOptions& options,
     std::string_view head = *start;
     if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
     head.remove_prefix(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
-    const bool json = head.starts_with('{');
-    const std::string_view line = head.substr(0, head.find('\n'));
-    format = recognise(json ? json_names(line) : csv_names(trim(line)), !json);
+    format = recognise(head);
     if (format == nullptr) {
       return std::unexpected(Error{
           .code = ErrorCode::kInvalidInput,
           .message = head.empty() ? "the trace is empty" : "the format of the trace is not known",
           .where = {.file = options.path, .line = 1, .pointer = {}, .argument = {}, .offset = {}},
-          .why = head.empty() ? "" : "its first line begins " + quoted(line),
+          .why = head.empty() ? ""
+                              : "its first line begins " + quoted(head.substr(0, head.find('\n'))),
           .hint = "--trace-format with one of: " + format_names(),
           .also = {}});
     }
@@ -215,9 +237,14 @@ Result<SourcePtr> open_rows(const OpenStream& open, const TraceOptions& options,
               .hint = "give it some, for example --arrival poisson --rate 2",
               .also = {}});
   }
-  auto reader = PORTOLAN_TRY(read_table(io::LineReader(std::move(stream)), *format, options));
-  return std::make_unique<RowSource>(std::move(reader), need_arrivals,
-                                     need_arrivals && options.sort);
+  if (format->chained && (options.rate_scale > 1 || options.loops != 1)) {
+    return std::unexpected(usage("conversations that wait for answers cannot be " +
+                                     std::string(options.loops != 1 ? "looped" : "multiplied"),
+                                 "--rate-scale of at most 1, --loops 1"));
+  }
+  auto reader = PORTOLAN_TRY(read_trace(std::move(stream), *format, options));
+  return std::make_unique<RowSource>(std::move(reader), *format, need_arrivals,
+                                     need_arrivals && (options.sort || !format->sorted));
 }
 
 Result<SourcePtr> open_changed(OpenStream open, const TraceOptions& options, bool timed) {
@@ -263,12 +290,13 @@ OpenStream stream_of(const std::string& path) {
 }  // namespace
 
 const std::vector<TraceFormat>& trace_formats() {
-  static const std::vector<TraceFormat> formats = [] {
+  static const std::vector<TraceFormat> names = [] {
     std::vector<TraceFormat> all;
-    for (const FormatSpec& format : table_formats()) all.push_back({format.name, format.about});
+    for (const FormatSpec& format : simulation::formats())
+      all.push_back({format.name, format.about});
     return all;
   }();
-  return formats;
+  return names;
 }
 
 Result<std::unique_ptr<Source>> open_trace(const TraceOptions& options) {
