@@ -11,13 +11,17 @@
 #include <optional>
 #include <queue>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "simulation/autoscale.hpp"
 #include "simulation/backlog.hpp"
+#include "simulation/load_time.hpp"
 #include "simulation/machines.hpp"
 #include "simulation/router.hpp"
 #include "simulation/run.hpp"
+#include "simulation/spot.hpp"
 #include "simulation/tally.hpp"
 
 namespace portolan::simulation {
@@ -32,8 +36,19 @@ struct Pending {
 /// Something planned. The order of the enumerators is the rank at equal times.
 struct Timer {
   enum class Kind : std::uint8_t {
-    kScrape,   // routers look at the machines
-    kDeadline  // of a request held at the router
+    kTransfer,  // a cache has been sent: of transfers_
+    kWeights,   // a machine begins to read its weights
+    kRead,      // a machine of a pool has them
+    kReady,
+    kSpot,      // capacity of a pool changes
+    kSpotLost,  // a machine whose capacity was called back
+    kFailure,
+    kRepaired,  // a machine of a pool
+    kDrained,   // a machine has had its time to finish
+    kMeasure,   // scrape of a pool for its autoscaler
+    kTick,      // decision of a pool's autoscaler
+    kScrape,    // routers look at the machines
+    kDeadline   // of a request held at the router
   };
   Time at = 0;
   Kind kind = Kind::kScrape;
@@ -66,7 +81,8 @@ class Cluster {
   };
   struct Group {
     std::vector<Tier> tiers;
-    bool blocked = false;  // in one pass over what is held
+    std::optional<Tier> outputs;  // where outputs are computed, when prompts are elsewhere
+    bool blocked = false;         // in one pass over what is held
     std::map<std::pair<std::int64_t, std::uint64_t>, Pending> held;  // by -priority, order
   };
 
@@ -81,6 +97,47 @@ class Cluster {
   void stop(std::string why);
   RunResult results();
   void plan(Time at, Timer::Kind kind, std::uint32_t subject, std::uint64_t life = 0);
+
+  /// What keeps the number of machines of a pool at what is wanted.
+  struct Control {
+    std::int64_t wanted = 0;
+    std::optional<Autoscaler> scaler;
+    std::optional<SpotCapacity> spot;
+    std::optional<SharedStorage> storage;
+    std::int64_t repairing = 0;
+    std::uint64_t arrivals = 0, orders = 0;
+    double input_tokens = 0, output_tokens = 0;  // of arrivals, sums
+    double sustained = 0, sustained_for_input = 0, sustained_for_output = 0;
+    PoolResult counts;  // of events only
+  };
+  // control.cpp
+  void start_pools();
+  std::uint32_t order(std::uint32_t pool, bool on_demand);
+  void come_up(std::uint32_t slot);
+  void begin_weights(std::uint32_t slot);
+  void weights_read(std::uint32_t pool, std::uint64_t version);
+  void plan_read(std::uint32_t pool);
+  void reconcile(std::uint32_t pool);
+  void bring_to(std::uint32_t pool, bool on_demand, std::int64_t count);
+  [[nodiscard]] std::int64_t have(std::uint32_t pool, bool on_demand) const;
+  void retire(std::uint32_t slot);
+  void leave(std::uint32_t slot);  // released; what it had goes elsewhere
+  void release_if_drained(std::uint32_t slot);
+  void notice(std::uint32_t slot);
+  void spot_event(std::uint32_t pool);
+  void fail_machine(std::uint32_t slot);
+  void measure(std::uint32_t pool);
+  void tick(std::uint32_t pool);
+  double sustained(std::uint32_t pool);
+  void wake(const Group& group);
+  void retry(Unfinished&& lost, std::uint32_t pool);
+
+  // split.cpp
+  void collect(std::uint32_t slot);
+  void send_output(Finished&& prompt, std::uint32_t slot);
+  void begin_transfer(std::uint32_t slot, const Replica::Awaiting& awaiting);
+  void end_transfer(std::uint32_t transfer);
+  void forget_prompt(std::uint64_t index);
 
   // dispatch.cpp
   void build_groups();
@@ -97,6 +154,9 @@ class Cluster {
   const std::vector<std::uint32_t>& ready(Tier& tier);
   void hold(Pending&& pending);
   void dispatch_held();
+  [[nodiscard]] double predicted_wait(const Request& request);
+  bool send_to_hosted(Pending& pending);
+  bool turn_away(Pending& pending);
   void over(Outcome& outcome, Status status);  // that never reached its end on a machine
   void finish(const Outcome& outcome);
 
@@ -104,13 +164,34 @@ class Cluster {
   Source* source_;
   const Observers* observers_;
   std::size_t classes_ = 1, models_ = 1;
-  bool central_ = false;  // requests wait at the router
+  bool central_ = false;    // requests wait at the router
+  bool admission_ = false;  // some may be turned away
+  std::vector<std::int64_t> held_of_class_;
   Tally tally_;
   Machines machines_;
   Waits waits_;
   Router router_;
   Backlog backlog_;
   std::vector<Group> groups_;
+  std::vector<Control> controls_;  // by pool
+  std::vector<Start> starts_;      // of loading machines, by slot
+  bool starting_ = false;          // machines are ready when ordered
+  struct Split {
+    std::uint32_t slot = 0, handle = 0;  // where its prompt's blocks are
+  };
+  std::unordered_map<std::uint64_t, Split> splits_;  // by request; never iterated
+  struct Transfer {
+    std::uint64_t index = 0;             // of the request
+    std::uint32_t slot = 0, handle = 0;  // where it goes to
+  };
+  std::vector<Transfer> transfers_;
+  std::vector<std::uint32_t> free_transfers_;
+  struct Wire {
+    Time latency = 0, free = 0;
+    double bytes_per_second = 0;
+  };
+  std::vector<Wire> wires_;  // by from pool, to pool
+  Time hosted_free_ = 0;     // when its rate limit allows the next request
   std::int64_t held_ = 0;
   std::uint64_t held_sequence_ = 0;
   std::priority_queue<Timer, std::vector<Timer>, LaterTimer> timers_;

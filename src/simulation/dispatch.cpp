@@ -1,5 +1,6 @@
 // Admission and routing: from an arrival to a machine, and what becomes of requests that find none.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "simulation/cluster.hpp"
@@ -21,6 +22,11 @@ void Cluster::build_groups() {
       const auto serves = [&](std::uint32_t pool) {
         return scenario_->pools[pool].model == m && scenario_->pools[pool].role != Role::kOutput;
       };
+      Tier outputs;
+      for (std::uint32_t pool = 0; pool < scenario_->pools.size(); ++pool)
+        if (scenario_->pools[pool].model == m && scenario_->pools[pool].role == Role::kOutput)
+          outputs.pools.push_back(pool);
+      if (!outputs.pools.empty()) group(m, c).outputs = std::move(outputs);
       std::vector<Tier>& tiers = group(m, c).tiers;
       if (!scenario_->classes.empty() && !scenario_->classes[c].pools.empty()) {
         for (const std::uint32_t pool : scenario_->classes[c].pools) {
@@ -40,7 +46,12 @@ void Cluster::build_groups() {
       tiers.push_back(std::move(all));
     }
   for (const Pool& pool : scenario_->pools)
-    seats_ += pool.replicas * pool.engine->max_sequences * pool.engine->ranks;
+    seats_ += std::max(pool.replicas, pool.autoscale.max_replicas) * pool.engine->max_sequences *
+              pool.engine->ranks;
+  held_of_class_.resize(classes_, 0);
+  admission_ = scenario_->hosted.has_value();
+  for (const SloClass& c : scenario_->classes)
+    admission_ = admission_ || c.queue_limit || c.shed_wait_seconds;
   for (const SloClass& c : scenario_->classes)
     central_ =
         central_ || c.queue_limit.has_value() || c.priority != scenario_->classes.front().priority;
@@ -100,19 +111,38 @@ std::optional<std::uint32_t> Cluster::pick(const Request& request, bool& never) 
 }
 
 Cluster::Placed Cluster::place(Pending& pending) {
-  if (now_ > pending.request.deadline && pending.outcome.first_token == kNever) {
+  const Request& request = pending.request;
+  if (now_ > request.deadline && pending.outcome.first_token == kNever) {
     over(pending.outcome, Status::kTimedOut);
     return Placed::kOver;
   }
   bool never = false;
-  const std::optional<std::uint32_t> slot = pick(pending.request, never);
+  std::optional<std::uint32_t> slot = pick(request, never);
   if (never) {
     over(pending.outcome, Status::kRejected);
     return Placed::kOver;
   }
   if (!slot) return Placed::kNoRoom;
-  if (!machines_[*slot].replica->submit(std::move(pending.request), pending.outcome, now_,
-                                        Part::kWhole, pending.emitted)) {
+  Part part = Part::kWhole;
+  if (scenario_->pools[machines_[*slot].pool].role == Role::kPrompt) {
+    part = Part::kPrompt;
+    Tier& outputs = *group(request.model, request.slo_class).outputs;
+    if (scenario_->split_from_tokens > 0 && !ready(outputs).empty()) {
+      const std::uint32_t whole =
+          router_.choose(request, ready(outputs), machines_, now_, outputs.turn);
+      const std::int64_t cached = machines_[whole].replica->cached_prefix(request);
+      if (request.input_tokens - cached < scenario_->split_from_tokens) {
+        part = Part::kWhole;
+        slot = whole;
+      }
+    }
+  }
+  Control& control = controls_[machines_[*slot].pool];
+  ++control.arrivals;
+  control.input_tokens += static_cast<double>(request.input_tokens);
+  control.output_tokens += static_cast<double>(request.output_tokens);
+  if (!machines_[*slot].replica->submit(std::move(pending.request), pending.outcome, now_, part,
+                                        pending.emitted)) {
     over(pending.outcome, Status::kRejected);
     return Placed::kOver;
   }
@@ -120,7 +150,64 @@ Cluster::Placed Cluster::place(Pending& pending) {
   return Placed::kSent;
 }
 
+double Cluster::predicted_wait(const Request& request) {
+  Group& g = group(request.model, request.slo_class);
+  double least = HUGE_VAL, leaving = 0;
+  for (Tier& tier : g.tiers)
+    for (const std::uint32_t slot : ready(tier)) {
+      const Load load = machines_.known(slot, now_);
+      least = std::min(least, waits_.wait(machines_[slot], load));
+      leaving += waits_.leaving(machines_[slot], load);
+    }
+  if (g.held.empty() || least == HUGE_VAL) return least;
+  const auto ahead = static_cast<double>(g.held.size() + 1);
+  return std::max(least, leaving > 0 ? ahead / leaving : 0);
+}
+
+bool Cluster::send_to_hosted(Pending& pending) {
+  const Hosted& api = *scenario_->hosted;
+  if (api.requests_per_second) {
+    if (hosted_free_ > now_) return false;
+    hosted_free_ = later(now_, 1 / *api.requests_per_second);
+  }
+  Outcome& o = pending.outcome;
+  o.first_token = later(now_, api.ttft_seconds);
+  o.last_token =
+      later(o.first_token, static_cast<double>(o.output_tokens - 1) / api.output_tokens_per_second);
+  o.usd = (static_cast<double>(o.input_tokens) * api.usd_per_million_input_tokens +
+           static_cast<double>(o.output_tokens) * api.usd_per_million_output_tokens) *
+          1e-6;
+  over(o, Status::kHosted);
+  return true;
+}
+
+/// Admission: to the hosted API, or away. False: it goes to the machines.
+bool Cluster::turn_away(Pending& pending) {
+  const bool classed = !scenario_->classes.empty();
+  const SloClass* c = classed ? &scenario_->classes[pending.request.slo_class] : nullptr;
+  const std::optional<Hosted>& api = scenario_->hosted;
+  const bool may_burst = api && (!c || c->may_burst);
+  const bool full =
+      c && c->queue_limit && held_of_class_[pending.request.slo_class] >= *c->queue_limit;
+  const bool asks = (may_burst && api->wait_seconds) || (c && c->shed_wait_seconds);
+  const double wait = asks ? predicted_wait(pending.request) : 0;
+  const bool too_long = c && c->shed_wait_seconds && wait > *c->shed_wait_seconds;
+  if (may_burst) {
+    const bool backlog =
+        api->waiting_requests && machines_.waiting(now_) + held_ > *api->waiting_requests;
+    if ((full || too_long || backlog || (api->wait_seconds && wait > *api->wait_seconds)) &&
+        send_to_hosted(pending))
+      return true;
+  }
+  if (!full && !too_long) return false;
+  over(pending.outcome, Status::kShed);
+  return true;
+}
+
 void Cluster::offer(Request&& request) {
+  if (!scenario_->classes.empty())
+    if (const auto& limit = scenario_->classes[request.slo_class].deadline_seconds)
+      request.deadline = std::min(request.deadline, later(request.arrival, *limit));
   Pending pending;
   pending.outcome.index = request.index;
   pending.outcome.model = request.model;
@@ -130,10 +217,15 @@ void Cluster::offer(Request&& request) {
   pending.outcome.input_tokens = request.input_tokens;
   pending.outcome.output_tokens = request.output_tokens;
   pending.request = std::move(request);
+  if (admission_ && turn_away(pending)) return;
   // Nobody overtakes those who wait already.
-  if (!group(pending.request.model, pending.request.slo_class).held.empty() ||
-      place(pending) == Placed::kNoRoom)
+  if (group(pending.request.model, pending.request.slo_class).held.empty()) {
+    if (place(pending) != Placed::kNoRoom) return;
     hold(std::move(pending));
+    return;
+  }
+  hold(std::move(pending));
+  dispatch_held();
 }
 
 void Cluster::hold(Pending&& pending) {
@@ -141,9 +233,12 @@ void Cluster::hold(Pending&& pending) {
       scenario_->classes.empty() ? 0 : scenario_->classes[pending.request.slo_class].priority;
   if (pending.request.deadline < kLongest)
     plan(std::max(now_, pending.request.deadline) + 1, Timer::Kind::kDeadline, 0);
-  Group& g = group(pending.request.model, pending.request.slo_class);
+  const std::uint32_t slo_class = pending.request.slo_class;
+  Group& g = group(pending.request.model, slo_class);
   g.held.emplace(std::pair(-priority, held_sequence_++), std::move(pending));
   ++held_;
+  ++held_of_class_[slo_class];
+  wake(g);
 }
 
 void Cluster::dispatch_held() {
@@ -153,12 +248,14 @@ void Cluster::dispatch_held() {
     for (Group& g : groups_)
       if (!g.blocked && (!best || g.held.begin()->first < best->held.begin()->first)) best = &g;
     if (!best) return;
+    const std::uint32_t slo_class = best->held.begin()->second.outcome.slo_class;
     if (place(best->held.begin()->second) == Placed::kNoRoom) {
       best->blocked = true;
       continue;
     }
     best->held.erase(best->held.begin());
     --held_;
+    --held_of_class_[slo_class];
     best->blocked = best->held.empty();
   }
 }

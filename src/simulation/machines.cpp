@@ -76,6 +76,7 @@ std::uint32_t Machines::place(std::uint32_t pool, const std::shared_ptr<const En
   machine.serial = serial_++;
   machine.on_demand = machine.doomed = false;
   machine.paid = true;
+  machine.holding = 0;
   machine.paid_from = now;
   machine.ready_at = kNever;
   machine.seen = {};

@@ -29,8 +29,9 @@ struct Machine {
   std::uint32_t zone = 0;
   MachineState state = MachineState::kGone;
   bool on_demand = false;
-  bool paid = true;     // else one of several models of a machine that is paid for once
-  bool doomed = false;  // its spot capacity has been called back
+  bool paid = true;          // else one of several models of a machine that is paid for once
+  std::int64_t holding = 0;  // prompts whose cache has not been fetched
+  bool doomed = false;       // its spot capacity has been called back
   std::optional<Replica> replica;
   Time paid_from = 0, ready_at = kNever;  // ready_at: kNever while loading
   std::uint64_t life = 0;  // of the slot: what was planned for an earlier life is void

@@ -22,6 +22,11 @@ constexpr Time from_seconds(double seconds) {
   if (!(ps < static_cast<double>(kLongest))) return kNever;
   return static_cast<Time>(ps < 0 ? ps - 0.5 : ps + 0.5);
 }
+/// `now` (at most kLongest) and `seconds`; kNever beyond kLongest.
+constexpr Time later(Time now, double seconds) {
+  const Time wait = from_seconds(seconds);
+  return wait >= kLongest - now ? kNever : now + wait;
+}
 constexpr double to_seconds(Time time) { return static_cast<double>(time) * 1e-12; }
 
 /// One request. Lengths are at least 1.

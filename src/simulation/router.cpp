@@ -68,6 +68,11 @@ double Waits::wait(const Machine& machine, const Load& load) const {
   return std::max(prompts, ahead * known.residence / std::max(1.0, running));
 }
 
+double Waits::leaving(const Machine& machine, const Load& load) const {
+  const double residence = pools_[machine.pool].residence;
+  return residence > 0 ? static_cast<double>(load.running) / residence : 0;
+}
+
 Waits::Service Waits::service(const Machine& machine, const Load& load, const Request& request,
                               std::int64_t cached) const {
   const EngineModel& engine = machine.replica->engine();

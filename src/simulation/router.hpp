@@ -22,6 +22,8 @@ class Waits {
   void observe(std::uint32_t pool, Time in_service);
   /// Seconds for a request that would come now.
   [[nodiscard]] double wait(const Machine& machine, const Load& load) const;
+  /// Requests per second that leave a machine as it runs now.
+  [[nodiscard]] double leaving(const Machine& machine, const Load& load) const;
   /// Seconds that computing its prompt and one output take beside what runs.
   struct Service {
     double prompt = 0, per_output = 0;

@@ -89,18 +89,9 @@ Result<void> Cluster::take_arrival() {
 
 void Cluster::replica_event() {
   const std::uint32_t slot = machines_.next_slot();
-  Machine& machine = machines_[slot];
-  machine.replica->advance(now_);
-  std::vector<Finished>& done = machine.replica->finished();
-  for (Finished& finished : done) {
-    finished.outcome.pool = machine.pool;
-    finished.outcome.replica = machine.serial;
-    if (finished.request.ids.capacity() > 0 && spare_ids_.size() < 64)
-      spare_ids_.push_back(std::move(finished.request.ids));
-    finish(finished.outcome);
-  }
-  done.clear();
-  machines_.touched(slot);
+  machines_[slot].replica->advance(now_);
+  collect(slot);
+  if (machines_[slot].state == MachineState::kDraining) release_if_drained(slot);
   if (held_ > 0) dispatch_held();
 }
 
@@ -112,15 +103,52 @@ void Cluster::plan(Time at, Timer::Kind kind, std::uint32_t subject, std::uint64
 void Cluster::timer_event() {
   const Timer timer = timers_.top();
   timers_.pop();
+  // What was planned for a machine that has left since is void.
+  const auto alive = [&] {
+    return machines_[timer.subject].state != MachineState::kGone &&
+           machines_[timer.subject].life == timer.life;
+  };
   switch (timer.kind) {
+    case Timer::Kind::kTransfer:
+      end_transfer(timer.subject);
+      break;
+    case Timer::Kind::kWeights:
+      if (alive()) begin_weights(timer.subject);
+      break;
+    case Timer::Kind::kRead:
+      weights_read(timer.subject, timer.life);
+      break;
+    case Timer::Kind::kReady:
+      if (alive()) come_up(timer.subject);
+      break;
+    case Timer::Kind::kSpot:
+      spot_event(timer.subject);
+      break;
+    case Timer::Kind::kSpotLost:
+    case Timer::Kind::kDrained:
+      if (alive()) leave(timer.subject);
+      break;
+    case Timer::Kind::kFailure:
+      if (alive()) fail_machine(timer.subject);
+      break;
+    case Timer::Kind::kRepaired:
+      --controls_[timer.subject].repairing;
+      reconcile(timer.subject);
+      break;
+    case Timer::Kind::kMeasure:
+      measure(timer.subject);
+      break;
+    case Timer::Kind::kTick:
+      tick(timer.subject);
+      break;
     case Timer::Kind::kScrape:
       machines_.look(now_);
-      plan(now_ + from_seconds(scenario_->staleness_seconds), Timer::Kind::kScrape, 0);
+      plan(later(now_, scenario_->staleness_seconds), Timer::Kind::kScrape, 0);
       break;
     case Timer::Kind::kDeadline:
-      dispatch_held();
       break;
   }
+  if (held_ > 0) dispatch_held();
 }
 
 void Cluster::sample_until(Time time) {
@@ -146,15 +174,12 @@ Result<void> Cluster::loop() {
   PORTOLAN_DO(pull());
   if (!has_next_) return {};
   now_ = first_arrival_ = next_.arrival;
-  if (scenario_->horizon_seconds)
-    horizon_ = std::min(kLongest, from_seconds(*scenario_->horizon_seconds)) + first_arrival_;
+  if (scenario_->horizon_seconds) horizon_ = later(first_arrival_, *scenario_->horizon_seconds);
   if (observers_->sample) next_sample_ = first_arrival_;
-  for (std::uint32_t pool = 0; pool < scenario_->pools.size(); ++pool)
-    for (std::int64_t i = 0; i < scenario_->pools[pool].replicas; ++i)
-      machines_.make_ready(machines_.order(pool, now_), now_);
+  start_pools();
   if (scenario_->staleness_seconds > 0) {
     machines_.look(now_);
-    plan(now_ + from_seconds(scenario_->staleness_seconds), Timer::Kind::kScrape, 0);
+    plan(later(now_, scenario_->staleness_seconds), Timer::Kind::kScrape, 0);
   }
   while (!stopped_) {
     const Time arrival = next_arrival();
@@ -191,8 +216,12 @@ RunResult Cluster::results() {
   for (std::uint32_t slot = 0; slot < machines_.size(); ++slot) {
     if (machines_[slot].state == MachineState::kGone) continue;
     const std::uint32_t pool = machines_[slot].pool;
-    for (const Unfinished& lost : machines_.release(slot, end))
+    const bool prompts = scenario_->pools[pool].role == Role::kPrompt;
+    for (const Unfinished& lost : machines_.release(slot, end)) {
+      // A prompt that is done is only kept for the machine that has the request now.
+      if (prompts && lost.outcome.first_token != kNever) continue;
       tally_.add_unfinished(lost.request.model, lost.request.slo_class, pool);
+    }
   }
   RunResult r;
   r.all = tally_.all();
@@ -211,6 +240,7 @@ RunResult Cluster::results() {
   for (std::uint32_t i = 0; i < scenario_->pools.size(); ++i) {
     const Pool& pool = scenario_->pools[i];
     PoolResult p;
+    p = controls_.empty() ? PoolResult{} : std::move(controls_[i].counts);
     machines_.settle(i, p);
     p.group = tally_.of_pool(i);
     p.group.name = pool.name;
