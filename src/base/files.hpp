@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -65,5 +66,7 @@ class FileWriter {
 };
 bool is_directory(const std::string& path);
 bool exists(const std::string& path);
+/// Names of what a folder holds, in byte order. Errors: not_found.
+Result<std::vector<std::string>> list_folder(const std::string& path);
 
 }  // namespace portolan

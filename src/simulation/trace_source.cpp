@@ -7,16 +7,19 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "io/byte_stream.hpp"
 #include "simulation/trace_change.hpp"
 #include "simulation/trace_reader.hpp"
+#include "simulation/trace_servegen.hpp"
 
 namespace portolan::simulation {
 namespace {
 
 using OpenStream = std::function<Result<io::ByteStream>()>;
 
+constexpr std::string_view kServeGen = "servegen";
 constexpr std::size_t kSortRows = 65'536, kSortIds = 4'000'000;
 
 // Rows in order on a clock that starts near 0. With `timed` unset arrivals do not matter.
@@ -197,6 +200,10 @@ Result<void> check(const TraceOptions& options) {
 // The format and whether it has arrivals.
 Result<SourcePtr> open_rows(const OpenStream& open, const TraceOptions& options,
                             bool need_arrivals) {
+  const bool folder = options.path != "-" && is_directory(options.path);
+  if (options.format == kServeGen || (options.format == "auto" && folder)) {
+    return open_servegen(options);
+  }
   io::ByteStream stream = PORTOLAN_TRY(open());
   const FormatSpec* format = find_format(options.format);
   if (format == nullptr && options.format != "auto") {
@@ -294,6 +301,7 @@ const std::vector<TraceFormat>& trace_formats() {
     std::vector<TraceFormat> all;
     for (const FormatSpec& format : simulation::formats())
       all.push_back({format.name, format.about});
+    all.push_back({kServeGen, "a folder of clients: chunk-N-trace.csv and chunk-N-dataset.json"});
     return all;
   }();
   return names;
