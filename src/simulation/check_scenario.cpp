@@ -105,6 +105,38 @@ void check_spot(Checker& part, const Spot& spot) {
   part.number("on_demand_usd_per_hour", spot.on_demand_usd_per_hour, 0, 1e6);
 }
 
+void check_sharing(Checker& part, const Scenario& scenario, const Pool& pool) {
+  const Sharing& sharing = pool.sharing;
+  if (sharing.models.empty()) return;
+  for (const SharedModel& m : sharing.models) {
+    part.require(m.engine && m.engine->cost, "has a shared model without an engine");
+    part.require(m.model < std::max<std::size_t>(1, scenario.models.size()),
+                 fmt::format("shares model {} of {}", m.model, scenario.models.size()));
+    part.number("weight_bytes of a shared model", m.weight_bytes, 1, 1e16);
+    part.number("load_seconds of a shared model", m.load_seconds, 0, kYearSeconds);
+    part.number("wake_seconds of a shared model", m.wake_seconds, 0, kYearSeconds);
+  }
+  part.count("resident_models", sharing.resident_models, 0, 1'000'000);
+  part.number("resident_bytes", sharing.resident_bytes, 0, 1e18);
+  part.require(sharing.resident_models > 0 || sharing.resident_bytes > 0,
+               "is shared by models, and nothing says how many stay on a machine",
+               "set resident_models or resident_bytes");
+  part.number("most_wait_seconds", sharing.most_wait_seconds, 0, kYearSeconds);
+  part.require(pool.role == Role::kBoth && !pool.spot && !pool.failures &&
+                   pool.autoscale.policy == Scaling::kStatic,
+               "is shared by models and also scales, is on spot capacity, fails or is split; its "
+               "machines can only stay",
+               "leave the others out, or give each model a pool of its own");
+  part.require(pool.replicas > 0, "is shared by models and has no replica");
+  bool waits_at_router = scenario.hosted && scenario.hosted->wait_seconds;
+  for (const SloClass& c : scenario.classes)
+    waits_at_router = waits_at_router || c.queue_limit || c.shed_wait_seconds ||
+                      c.priority != scenario.classes.front().priority || !c.pools.empty();
+  part.require(!waits_at_router,
+               "is shared by models, whose requests wait at the machines: no priorities, queue "
+               "limits, predicted waits or pools of classes there");
+}
+
 Result<void> check_pool(const Scenario& scenario, const Pool& pool) {
   Checker part(fmt::format("pool '{}'", pool.name));
   part.require(pool.engine && pool.engine->cost, "has no engine");
@@ -118,6 +150,7 @@ Result<void> check_pool(const Scenario& scenario, const Pool& pool) {
   check_load(part, pool.load);
   check_autoscale(part, pool);
   if (pool.spot) check_spot(part, *pool.spot);
+  check_sharing(part, scenario, pool);
   if (pool.failures) {
     part.number("mean_seconds_between failures", pool.failures->mean_seconds_between, 1,
                 1000 * kYearSeconds);
@@ -136,8 +169,10 @@ Result<void> check_pool(const Scenario& scenario, const Pool& pool) {
 
 Result<void> check_roles(const Scenario& scenario) {
   for (std::uint32_t m = 0; m < std::max<std::size_t>(1, scenario.models.size()); ++m) {
-    bool prompts = false, outputs = false, both = false;
+    bool prompts = false, outputs = false, both = false, shared = false;
     for (const Pool& pool : scenario.pools) {
+      for (const SharedModel& one : pool.sharing.models) shared = shared || one.model == m;
+      if (!pool.sharing.models.empty()) continue;
       if (pool.model != m) continue;
       prompts = prompts || (pool.role == Role::kPrompt);
       outputs = outputs || (pool.role == Role::kOutput && pool.replicas > 0);
@@ -153,7 +188,10 @@ Result<void> check_roles(const Scenario& scenario) {
           ErrorCode::kUsage,
           fmt::format("model '{}' has pools for prompts and outputs and one for both", name),
           "short prompts can run whole on pools for outputs: split_from_tokens");
-    if (!prompts && !both && !scenario.models.empty())
+    if (shared && (prompts || both))
+      return fail(ErrorCode::kUsage,
+                  fmt::format("model '{}' is on a shared pool and on one of its own", name));
+    if (!prompts && !both && !shared && !scenario.models.empty())
       return fail(ErrorCode::kUsage, fmt::format("no pool serves model '{}'", name));
   }
   for (const Link& link : scenario.links) {

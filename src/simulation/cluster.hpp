@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <queue>
@@ -22,6 +23,7 @@
 #include "simulation/router.hpp"
 #include "simulation/run.hpp"
 #include "simulation/spot.hpp"
+#include "simulation/swap_cache.hpp"
 #include "simulation/tally.hpp"
 
 namespace portolan::simulation {
@@ -45,6 +47,8 @@ struct Timer {
     kFailure,
     kRepaired,  // a machine of a pool
     kDrained,   // a machine has had its time to finish
+    kSwapped,   // a shared machine has the model it was to have: of hosts_
+    kPatience,  // a request has waited long enough for another model to give way: of hosts_
     kMeasure,   // scrape of a pool for its autoscaler
     kTick,      // decision of a pool's autoscaler
     kScrape,    // routers look at the machines
@@ -82,14 +86,26 @@ class Cluster {
   struct Group {
     std::vector<Tier> tiers;
     std::optional<Tier> outputs;  // where outputs are computed, when prompts are elsewhere
-    bool blocked = false;         // in one pass over what is held
+    /// Shared pools that have its model, and its place among their models.
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> shared;
+    bool blocked = false;  // in one pass over what is held
     std::map<std::pair<std::int64_t, std::uint64_t>, Pending> held;  // by -priority, order
+  };
+
+  /// What became of a request that was to go to a machine.
+  enum class Placed : std::uint8_t {
+    kSent,   // it is there
+    kOver,   // it is over: rejected or timed out
+    kNoRoom  // it has to wait at the router
   };
 
   // run.cpp
   Result<void> loop();
   Result<void> pull();
   [[nodiscard]] Time next_arrival() const;
+  [[nodiscard]] std::int64_t waiting() const {
+    return machines_.waiting(now_) + held_ + shared_waiting_;
+  }
   Result<void> take_arrival();
   void replica_event();
   void timer_event();
@@ -139,14 +155,33 @@ class Cluster {
   void end_transfer(std::uint32_t transfer);
   void forget_prompt(std::uint64_t index);
 
+  /// A machine that several models share: one computes at a time.
+  struct Host {
+    std::uint32_t pool = 0;
+    std::optional<std::uint32_t> active;  // place among the models; what computes
+    bool switching = false;               // `active` is being loaded or woken
+    bool giving_way = false;              // it takes no more requests
+    std::uint64_t decisions = 0;          // what was planned for an earlier one is void
+    ResidentSet residents{{}, Eviction::kLeastRecent, 0, 0};
+    std::vector<ResidentSet::Model> loads;    // by model
+    std::vector<std::uint32_t> slots;         // by model
+    std::vector<std::deque<Pending>> queues;  // by model, with when they came
+    std::vector<std::deque<Time>> since;
+  };
+  // shared_machines.cpp
+  void start_hosts(std::uint32_t pool);
+  [[nodiscard]] double switch_seconds(const Host& host, std::uint32_t model) const;
+  Placed place_shared(Pending& pending, const Group& group);
+  void consider(std::uint32_t host);
+  void swapped(std::uint32_t host);
+  void admit_waiting(std::uint32_t host);
+
   // dispatch.cpp
   void build_groups();
   Group& group(std::uint32_t model, std::uint32_t slo_class) {
     return groups_[model * classes_ + slo_class];
   }
   void offer(Request&& request);
-  /// Sends it to a machine, or holds it, or rejects it. False: held.
-  enum class Placed : std::uint8_t { kSent, kOver, kNoRoom };
   Placed place(Pending& pending);
   /// The machine for it; nullopt: none is ready (or has room, when requests wait at the router).
   /// `never`: no pool can ever hold it.
@@ -174,8 +209,11 @@ class Cluster {
   Backlog backlog_;
   std::vector<Group> groups_;
   std::vector<Control> controls_;  // by pool
-  std::vector<Start> starts_;      // of loading machines, by slot
-  bool starting_ = false;          // machines are ready when ordered
+  std::vector<Host> hosts_;
+  std::vector<std::uint32_t> host_of_;  // by slot; of lodgers
+  std::int64_t shared_waiting_ = 0;
+  std::vector<Start> starts_;  // of loading machines, by slot
+  bool starting_ = false;      // machines are ready when ordered
   struct Split {
     std::uint32_t slot = 0, handle = 0;  // where its prompt's blocks are
   };

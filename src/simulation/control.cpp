@@ -48,6 +48,7 @@ void Cluster::start_pools() {
       plan(later(now_, to_seconds(tick)), Timer::Kind::kTick, p);
     }
     reconcile(p);
+    if (!pool.sharing.models.empty()) start_hosts(p);
   }
   starting_ = false;
 }

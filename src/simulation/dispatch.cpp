@@ -20,13 +20,19 @@ void Cluster::build_groups() {
   for (std::uint32_t m = 0; m < models_; ++m)
     for (std::uint32_t c = 0; c < classes_; ++c) {
       const auto serves = [&](std::uint32_t pool) {
-        return scenario_->pools[pool].model == m && scenario_->pools[pool].role != Role::kOutput;
+        const Pool& p = scenario_->pools[pool];
+        return p.model == m && p.role != Role::kOutput && p.sharing.models.empty();
       };
       Tier outputs;
       for (std::uint32_t pool = 0; pool < scenario_->pools.size(); ++pool)
         if (scenario_->pools[pool].model == m && scenario_->pools[pool].role == Role::kOutput)
           outputs.pools.push_back(pool);
       if (!outputs.pools.empty()) group(m, c).outputs = std::move(outputs);
+      for (std::uint32_t pool = 0; pool < scenario_->pools.size(); ++pool) {
+        const std::vector<SharedModel>& some = scenario_->pools[pool].sharing.models;
+        for (std::uint32_t i = 0; i < some.size(); ++i)
+          if (some[i].model == m) group(m, c).shared.emplace_back(pool, i);
+      }
       std::vector<Tier>& tiers = group(m, c).tiers;
       if (!scenario_->classes.empty() && !scenario_->classes[c].pools.empty()) {
         for (const std::uint32_t pool : scenario_->classes[c].pools) {
@@ -116,6 +122,8 @@ Cluster::Placed Cluster::place(Pending& pending) {
     over(pending.outcome, Status::kTimedOut);
     return Placed::kOver;
   }
+  if (const Group& g = group(request.model, request.slo_class); !g.shared.empty())
+    return place_shared(pending, g);
   bool never = false;
   std::optional<std::uint32_t> slot = pick(request, never);
   if (never) {

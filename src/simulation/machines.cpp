@@ -106,6 +106,12 @@ std::uint32_t Machines::add_lodger(std::uint32_t pool,
   return slot;
 }
 
+void Machines::add_loading(std::uint32_t pool, Time time) {
+  const std::int64_t nano = nano_usd(books_[pool].price, time);
+  books_[pool].nano_loading += nano;
+  books_[pool].nano_idle -= nano;
+}
+
 void Machines::set_state(std::uint32_t slot, MachineState state, Time now) {
   Machine& machine = all_[slot];
   const bool was = machine.state == MachineState::kReady, is = state == MachineState::kReady;
@@ -155,6 +161,10 @@ std::vector<Unfinished> Machines::release(std::uint32_t slot, Time now) {
     if (machine.on_demand) book.on_demand_seconds += to_seconds(paid);
     book.idle_joules +=
         book.watts * to_seconds(std::max<Time>(0, now - machine.paid_from - counters.busy));
+  } else {
+    // The machine it lodges on was not idle meanwhile.
+    book.nano_idle -= nano_usd(price(machine), counters.busy);
+    book.idle_joules -= book.watts * to_seconds(counters.busy);
   }
   machine.replica.reset();
   ++machine.life;

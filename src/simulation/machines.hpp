@@ -47,6 +47,8 @@ class Machines {
   /// A replica of one more model on a machine that is paid for elsewhere; ready at once.
   std::uint32_t add_lodger(std::uint32_t pool, const std::shared_ptr<const EngineModel>& engine,
                            Time now);
+  /// Time that a shared machine spends with loading a model: paid for, and no longer idle.
+  void add_loading(std::uint32_t pool, Time time);
   void make_ready(std::uint32_t slot, Time now);
   void drain(std::uint32_t slot, Time now);
   void undrain(std::uint32_t slot, Time now);

@@ -54,7 +54,7 @@ Time Cluster::next_arrival() const {
 }
 
 Result<void> Cluster::take_arrival() {
-  if (backlog_.due(now_)) backlog_.sample(now_, machines_.waiting(now_) + held_);
+  if (backlog_.due(now_)) backlog_.sample(now_, waiting());
   Request request;
   if (has_next_ && next_.arrival == now_) {
     request = std::move(next_);
@@ -81,7 +81,7 @@ Result<void> Cluster::take_arrival() {
   ++offered_;
   ++in_flight_;
   offer(std::move(request));
-  if (!has_next_ && follow_ups_.empty()) waiting_at_last_ = machines_.waiting(now_) + held_;
+  if (!has_next_ && follow_ups_.empty()) waiting_at_last_ = waiting();
   if (in_flight_ - seats_ > kMostWaiting)
     stop(fmt::format("more than {} requests were waiting", kMostWaiting));
   return {};
@@ -91,7 +91,12 @@ void Cluster::replica_event() {
   const std::uint32_t slot = machines_.next_slot();
   machines_[slot].replica->advance(now_);
   collect(slot);
-  if (machines_[slot].state == MachineState::kDraining) release_if_drained(slot);
+  if (machines_[slot].state == MachineState::kDraining) {
+    if (machines_[slot].paid)
+      release_if_drained(slot);
+    else
+      consider(host_of_[slot]);
+  }
   if (held_ > 0) dispatch_held();
 }
 
@@ -134,6 +139,12 @@ void Cluster::timer_event() {
     case Timer::Kind::kRepaired:
       --controls_[timer.subject].repairing;
       reconcile(timer.subject);
+      break;
+    case Timer::Kind::kSwapped:
+      swapped(timer.subject);
+      break;
+    case Timer::Kind::kPatience:
+      if (hosts_[timer.subject].decisions == timer.life) consider(timer.subject);
       break;
     case Timer::Kind::kMeasure:
       measure(timer.subject);
@@ -213,6 +224,10 @@ RunResult Cluster::results() {
   for (Group& g : groups_)
     for (const auto& [key, pending] : g.held)
       tally_.add_unfinished(pending.request.model, pending.request.slo_class, kNowhere);
+  for (const Host& host : hosts_)
+    for (const std::deque<Pending>& queue : host.queues)
+      for (const Pending& pending : queue)
+        tally_.add_unfinished(pending.request.model, pending.request.slo_class, host.pool);
   for (std::uint32_t slot = 0; slot < machines_.size(); ++slot) {
     if (machines_[slot].state == MachineState::kGone) continue;
     const std::uint32_t pool = machines_[slot].pool;
