@@ -460,7 +460,7 @@ void Rank::leave(std::uint32_t handle, std::int64_t step) {
     drop_decoding(slot, step);
     unlink(handle);
     // The reply's text has a name only where the trace gives it one.
-    if (static_cast<std::int64_t>(slot.request.ids.size()) * slot.request.id_tokens > slot.prompt)
+    if (slot.request.id_tokens > 0 && slot.names_reply())
       pool_.index(slot.holding, slot.content(), slot.computed);
   } else if (slot.state == Slot::State::kPrefilling) {
     std::erase(prefilling_, handle);

@@ -46,8 +46,16 @@ struct Slot {
   KvPool::Holding holding;
   std::uint32_t previous = 0, next = 0;  // in `running`, 0 = none
   [[nodiscard]] std::int64_t text() const { return prompt + generated; }
+  /// Whether the trace names the text of the reply too: more ids than the prompt's runs.
+  [[nodiscard]] bool names_reply() const {
+    return static_cast<std::int64_t>(request.ids.size()) * request.id_tokens -
+               request.input_tokens >=
+           request.id_tokens;
+  }
   [[nodiscard]] Content content() const {
-    return {.ids = request.ids, .id_tokens = request.id_tokens, .owner = request.index + 1};
+    Content text{.ids = request.ids, .id_tokens = request.id_tokens, .owner = request.index + 1};
+    if (!names_reply()) text.named_tokens = request.input_tokens;
+    return text;
   }
 };
 
