@@ -138,7 +138,7 @@ Result<void> check_lengths(const Lengths& lengths, const std::string& what) {
     return bad("the mean " + what, lengths.mean, "in 1 to 20,000,000");
   }
   if (lengths.kind == Kind::kLogNormal && !(lengths.cv >= 0 && lengths.cv <= kMostCv)) {
-    return bad("the coefficient of variation of the " + what, lengths.cv, "in 0 to 50");
+    return bad("the coefficient of variation of the " + what, lengths.cv, "in 0 to 100");
   }
   return {};
 }

@@ -1,6 +1,7 @@
 // Random lengths, gaps and rates over time, for the files of this room that generate requests.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -40,7 +41,7 @@ class Gaps {
   Law law_ = Law::kExponential;
   double shape_ = 1, scale_ = 1;
 };
-inline constexpr double kMostCv = 50;
+inline constexpr double kMostCv = 100;
 
 /// A rate over time: `rate` times all the shapes.
 class RateCurve {
@@ -51,6 +52,9 @@ class RateCurve {
   /// not get there within the longest simulated time. Between breaks the rate is taken as linear
   /// over pieces of at most a minute.
   [[nodiscard]] std::optional<double> after(double from, double amount) const;
+
+  /// The rate just after `time`.
+  [[nodiscard]] double at(double time) const { return std::max(at(time, time), 0.0); }
 
  private:
   [[nodiscard]] double at(double time, double inside) const;

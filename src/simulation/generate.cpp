@@ -303,7 +303,7 @@ Result<void> check_stream(const Stream& stream, bool lengths_given) {
   }
   if ((stream.arrival == Arrival::kGamma || stream.arrival == Arrival::kWeibull) &&
       !(stream.cv >= 0 && stream.cv <= kMostCv)) {
-    return bad("the coefficient of variation of arrivals", stream.cv, "in 0 to 50");
+    return bad("the coefficient of variation of arrivals", stream.cv, "in 0 to 100");
   }
   for (const RateShape& shape : stream.shapes) PORTOLAN_DO(check_shape(shape));
   if (!(stream.start_seconds >= 0 && stream.start_seconds < kLongestSeconds)) {

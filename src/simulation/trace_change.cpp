@@ -12,12 +12,12 @@
 namespace portolan::simulation {
 namespace {
 
-enum Purpose : std::uint64_t { kSpread = 0x7370'7265'6164, kKeep, kCopy };
+enum Purpose : std::uint64_t { kSpread = 0x7370'7265'6164, kKeep, kCopy, kPass };
 
-// Names of contents and conversations that no other copy has; the first keeps its own.
-void make_own(Request& request, std::uint64_t copy) {
+// Names of contents and conversations that no other copy (or pass) has; the first keeps its own.
+void make_own(Request& request, Purpose purpose, std::uint64_t copy) {
   if (copy == 0) return;
-  const std::uint64_t salt = mix_bits(copy);
+  const std::uint64_t salt = mix_bits(mix_bits(purpose) ^ copy);
   for (std::uint64_t& id : request.ids) id = mix_bits(id ^ salt);
   if (request.conversation != 0) request.conversation = mix_bits(request.conversation ^ salt) | 1;
 }
@@ -128,7 +128,7 @@ class Delayed : public Wrapper {
   void put(const Request& from, Time delay, std::uint64_t copy) {
     heap_.push_back({from, copy});
     heap_.back().request.arrival = std::min(from.arrival + delay, kLongest - 1);
-    make_own(heap_.back().request, copy);
+    make_own(heap_.back().request, kCopy, copy);
     std::ranges::push_heap(heap_, after);
   }
   Request read_;
@@ -167,21 +167,26 @@ class Spread final : public Delayed {
 
 class Scaled final : public Delayed {
  public:
-  Scaled(SourcePtr inner, double scale, Time most, std::uint64_t seed)
-      : Delayed(std::move(inner)), scale_(scale), most_(most), seed_(seed), keep_(seed, kKeep) {}
+  Scaled(SourcePtr inner, RateCurve scale, Time most, std::uint64_t seed)
+      : Delayed(std::move(inner)),
+        scale_(std::move(scale)),
+        most_(most),
+        seed_(seed),
+        keep_(seed, kKeep) {}
 
  private:
   void admit() override {
-    const double whole = std::floor(scale_);
+    const double scale = std::min(scale_.at(to_seconds(read_.arrival)), kMostScale);
+    const double whole = std::floor(scale);
     const auto copies =
-        static_cast<std::uint64_t>(whole) + (keep_.uniform(read_.index) < scale_ - whole ? 1u : 0u);
+        static_cast<std::uint64_t>(whole) + (keep_.uniform(read_.index) < scale - whole ? 1u : 0u);
     if (copies == 0) leave_out(read_);
     for (std::uint64_t copy = 0; copy < copies; ++copy) {
       const double part = copy == 0 ? 0 : RandomStream(seed_, kCopy, copy).uniform(read_.index);
       put(read_, static_cast<Time>(part * static_cast<double>(most_)), copy);
     }
   }
-  double scale_;
+  RateCurve scale_;
   Time most_;
   std::uint64_t seed_;
   RandomStream keep_;
@@ -204,7 +209,7 @@ class Loop final : public Source {
         request.arrival += offset_;
         request.index += passed_;
         rows_ = request.index + 1;
-        make_own(request, pass_);
+        make_own(request, kPass, pass_);
         return true;
       }
       if (pass_ == 0) assumptions_ = inner_->assumptions();
@@ -291,8 +296,8 @@ SourcePtr spread(SourcePtr inner, Time most, std::uint64_t seed) {
 SourcePtr faster(SourcePtr inner, double speed) {
   return std::make_unique<Faster>(std::move(inner), speed);
 }
-SourcePtr scale_rate(SourcePtr inner, double scale, Time most, std::uint64_t seed) {
-  return std::make_unique<Scaled>(std::move(inner), scale, most, seed);
+SourcePtr scale_rate(SourcePtr inner, RateCurve scale, Time most, std::uint64_t seed) {
+  return std::make_unique<Scaled>(std::move(inner), std::move(scale), most, seed);
 }
 SourcePtr loop(std::function<Result<SourcePtr>()> open, std::int64_t loops) {
   return std::make_unique<Loop>(std::move(open), loops);

@@ -8,12 +8,14 @@
 #include <optional>
 
 #include "base/result.hpp"
+#include "simulation/draws.hpp"
 #include "simulation/source.hpp"
 
 namespace portolan::simulation {
 
 // All take requests whose deadlines are after arrival and whose numbers are those of the rows.
 using SourcePtr = std::unique_ptr<Source>;
+inline constexpr double kMostScale = 10'000;  // copies of one request
 
 /// Those that arrive in [from, to), with `from` becoming 0.
 SourcePtr window(SourcePtr inner, Time from, Time to);
@@ -21,8 +23,9 @@ SourcePtr window(SourcePtr inner, Time from, Time to);
 SourcePtr spread(SourcePtr inner, Time most, std::uint64_t seed);
 /// All times divided by `speed`.
 SourcePtr faster(SourcePtr inner, double speed);
-/// Each `scale` times on average; copies up to `most` later, with contents of their own.
-SourcePtr scale_rate(SourcePtr inner, double scale, Time most, std::uint64_t seed);
+/// Each so many times on average as `scale` is at its arrival; copies up to `most` later, with
+/// contents of their own.
+SourcePtr scale_rate(SourcePtr inner, RateCurve scale, Time most, std::uint64_t seed);
 /// The whole `loops` times (0: for ever), opened anew each time.
 SourcePtr loop(std::function<Result<SourcePtr>()> open, std::int64_t loops);
 /// The outermost: numbers requests in order, makes deadlines absolute, ends after `limit`.

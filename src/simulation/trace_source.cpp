@@ -178,11 +178,15 @@ Result<void> check(const TraceOptions& options) {
   if (!(options.speed >= 1e-6 && options.speed <= 1e6)) {
     return bad("a speed", options.speed, "is not in 0.000001 to 1,000,000");
   }
-  if (!(options.rate_scale > 0 && options.rate_scale <= 10'000)) {
+  if (!(options.rate_scale > 0 && options.rate_scale <= kMostScale)) {
     return bad("a rate scale", options.rate_scale, "is not above 0 and at most 10,000");
   }
   if (!(options.copy_spread_seconds >= 0 && options.copy_spread_seconds <= 3600)) {
     return bad("a spread of copies", options.copy_spread_seconds, "s is not in 0 to 3,600 s");
+  }
+  for (const RateShape& shape : options.shapes) PORTOLAN_DO(check_shape(shape));
+  if (options.stop_seconds && !(*options.stop_seconds > 0)) {
+    return bad("an end", *options.stop_seconds, "s is not after the start");
   }
   if (options.loops < 0) {
     return bad("a number of loops", static_cast<double>(options.loops), "is below 0");
@@ -244,10 +248,11 @@ Result<SourcePtr> open_rows(const OpenStream& open, const TraceOptions& options,
               .hint = "give it some, for example --arrival poisson --rate 2",
               .also = {}});
   }
-  if (format->chained && (options.rate_scale > 1 || options.loops != 1)) {
+  if (format->chained &&
+      (options.rate_scale > 1 || !options.shapes.empty() || options.loops != 1)) {
     return std::unexpected(usage("conversations that wait for answers cannot be " +
                                      std::string(options.loops != 1 ? "looped" : "multiplied"),
-                                 "--rate-scale of at most 1, --loops 1"));
+                                 "a rate scale of at most 1, no shapes, no loop"));
   }
   auto reader = PORTOLAN_TRY(read_trace(std::move(stream), *format, options));
   return std::make_unique<RowSource>(std::move(reader), *format, need_arrivals,
@@ -267,10 +272,6 @@ Result<SourcePtr> open_changed(OpenStream open, const TraceOptions& options, boo
       source = spread(std::move(source), from_seconds(options.spread_seconds), options.seed);
     }
     if (options.speed != 1) source = faster(std::move(source), options.speed);
-    if (options.rate_scale != 1) {
-      source = scale_rate(std::move(source), options.rate_scale,
-                          from_seconds(options.copy_spread_seconds), options.seed);
-    }
     return source;
   };
   // Opened at once, so that what is wrong with the file's beginning is said at once.
@@ -286,6 +287,13 @@ Result<SourcePtr> open_changed(OpenStream open, const TraceOptions& options, boo
           return pass();
         },
         options.loops);
+  }
+  if (timed && (options.rate_scale != 1 || !options.shapes.empty())) {
+    first = scale_rate(std::move(first), RateCurve(options.rate_scale, options.shapes),
+                       from_seconds(options.copy_spread_seconds), options.seed);
+  }
+  if (timed && options.stop_seconds) {
+    first = window(std::move(first), 0, from_seconds(*options.stop_seconds));
   }
   return number(std::move(first), options.limit);
 }

@@ -15,6 +15,22 @@
 
 namespace portolan::simulation {
 
+/// A factor on the rate over time; all that are given together multiply. Seconds.
+struct RateShape {
+  enum class Kind : std::uint8_t {
+    kSine,     // 1 + amplitude · cos(2π (t − at) / period): most at `at`
+    kProfile,  // steps of period / values.size(), again and again; relative to their mean
+    kStep,     // `factor` from `at` on
+    kRamp,     // from 1 at `at` to `factor` at `at` + `duration`
+    kSpike,    // `factor` from `at` for `duration`
+    kGrowth    // factor^(t / period)
+  };
+  Kind kind = Kind::kStep;
+  double at = 0, duration = 86'400, period = 86'400;
+  double factor = 1, amplitude = 0;
+  std::vector<double> values{};
+};
+
 /// How a trace is read. Times are seconds on the trace's own clock; where its first row has a date
 /// or lies more than ten days in, the clock starts with that row.
 struct TraceOptions {
@@ -37,12 +53,14 @@ struct TraceOptions {
   /// seconds, which make bursts that were none.
   double spread_seconds = 0;
   double speed = 1;  // arrivals twice as fast: all times halved, bursts in proportion
+  /// The whole again and again, with new contents each time; a mean gap lies between. 0: for ever.
+  std::int64_t loops = 1;
   /// Each request this often: by chance left out below 1; above, further copies that arrive up to
   /// `copy_spread_seconds` later with contents of their own. Bursts keep their length.
   double rate_scale = 1;
+  std::vector<RateShape> shapes{};  // the same, over time
   double copy_spread_seconds = 60;
-  /// The whole again and again, with new contents each time; a mean gap lies between. 0: for ever.
-  std::int64_t loops = 1;
+  std::optional<double> stop_seconds{};  // nothing arrives at or after it
   std::optional<std::uint64_t> limit{};  // requests in all
   std::uint64_t seed = 1;
 };
@@ -68,22 +86,6 @@ struct Lengths {
   double cv = 1;             // log-normal
   double low = 1, high = 1;  // uniform, both included; bounds that others are cut to if high > 1
   std::vector<std::pair<double, double>> histogram{};  // empirical: value and weight
-};
-
-/// A factor on the rate over time; all of a stream's factors multiply. Seconds.
-struct RateShape {
-  enum class Kind : std::uint8_t {
-    kSine,     // 1 + amplitude · cos(2π (t − at) / period): most at `at`
-    kProfile,  // steps of period / values.size(), again and again; relative to their mean
-    kStep,     // `factor` from `at` on
-    kRamp,     // from 1 at `at` to `factor` at `at` + `duration`
-    kSpike,    // `factor` from `at` for `duration`
-    kGrowth    // factor^(t / period)
-  };
-  Kind kind = Kind::kStep;
-  double at = 0, duration = 86'400, period = 86'400;
-  double factor = 1, amplitude = 0;
-  std::vector<double> values{};
 };
 
 /// What prompts have in common: `groups` system prompts of `system_tokens` tokens, each used by

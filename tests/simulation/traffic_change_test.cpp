@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -94,6 +95,26 @@ TEST(TrafficChange, CopiesAreInOrderAndTheirOwn) {
     EXPECT_DOUBLE_EQ(times.front(), 2.0 * static_cast<double>(row));
     EXPECT_LT(times.back(), times.front() + 30);
   }
+}
+
+TEST(TrafficChange, RatesOverTimeAndLoopsTogether) {
+  TraceOptions options{.path = "t", .loops = 0, .rate_scale = 2, .stop_seconds = 40'000};
+  options.shapes = {
+      {.kind = RateShape::Kind::kSpike, .at = 10'000, .duration = 10'000, .factor = 5}};
+  const auto requests = read(steady(100), options);
+  ASSERT_TRUE(requests);
+  EXPECT_TRUE(std::ranges::is_sorted(*requests, {}, &Request::arrival));
+  std::array<double, 4> counts{};
+  std::set<std::uint64_t> ids;
+  for (const Request& request : *requests) {
+    counts.at(static_cast<std::size_t>(request.arrival / (10'000 * kSecond))) += 1;
+    ids.insert(request.ids.at(0));
+  }
+  EXPECT_EQ(ids.size(), requests->size());
+  EXPECT_NEAR(counts[0], 10'000, 100);
+  EXPECT_NEAR(counts[1], 50'000, 500);
+  EXPECT_NEAR(counts[2], 10'000, 500);  // copies come a little later
+  EXPECT_NEAR(counts[3], 10'000, 100);
 }
 
 TEST(TrafficChange, SpreadingUndoesBatches) {
