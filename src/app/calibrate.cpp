@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "app/calibrate_engines.hpp"
 #include "app/request.hpp"
 #include "base/text.hpp"
 #include "measure/kernel_tables.hpp"
 #include "measure/power_fit.hpp"
+#include "measure/profiler_layout.hpp"
 #include "measure/table.hpp"
 
 namespace portolan::app {
@@ -21,6 +24,29 @@ measure::TableSource source_of(const measure::Table& table, const Context& conte
   if (first.has("source")) source.source = first.text("source");
   if (const auto date = parse_date(first.text("date"))) source.date = *date;
   return source;
+}
+
+/// The files; profiles of LLMServingSim, whose layers of several models and files make one curve,
+/// as one table of kernel rows.
+Result<std::vector<measure::Table>> open_tables(const std::vector<std::string>& files,
+                                                const Context& context) {
+  std::vector<measure::Table> tables;
+  std::string profiles;
+  io::CsvTable rows;
+  for (const std::string& file : files) {
+    measure::Table table = PORTOLAN_TRY(measure::Table::open(file));
+    if (!measure::is_profiler_table(table)) {
+      tables.push_back(std::move(table));
+      continue;
+    }
+    io::CsvTable own = PORTOLAN_TRY(measure::as_kernel_rows(table, context.models())).take_csv();
+    profiles = profiles.empty() ? file : "profiles of LLMServingSim";
+    rows.header = std::move(own.header);
+    std::move(own.rows.begin(), own.rows.end(), std::back_inserter(rows.rows));
+    rows.lines.insert(rows.lines.end(), own.lines.begin(), own.lines.end());
+  }
+  if (!rows.rows.empty()) tables.emplace_back(profiles, std::move(rows));
+  return tables;
 }
 
 }  // namespace
@@ -43,8 +69,14 @@ Result<CalibrateAnswer> calibrate(const CalibrateRequest& request, const Context
   CalibrateResult& result = answer.result;
   const hardware::Accelerators& accelerators = context.catalogue().accelerators();
   cost::Profile profile;
-  for (const std::string& file : request.data) {
-    const measure::Table table = PORTOLAN_TRY(measure::Table::open(file));
+  const std::vector<measure::Table> tables = PORTOLAN_TRY(open_tables(request.data, context));
+  std::vector<const measure::Table*> serving;
+  for (const measure::Table& table : tables) {
+    const std::string& file = table.file();
+    if (const auto kind = measure::kind_of(table); kind && measure::kind_name(*kind) == "serving") {
+      serving.push_back(&table);
+      continue;
+    }
     PORTOLAN_TRY(measure::kind_for(table, "kernels"));
     result.rows_read += table.size();
     io::CsvTable known = measure::known_kernel_rows(table, accelerators);
@@ -69,13 +101,15 @@ Result<CalibrateAnswer> calibrate(const CalibrateRequest& request, const Context
       profile.add(measure::fit_power(PORTOLAN_TRY(measure::read_power(kernels, accelerators)),
                                      source_of(table, context)));
   }
+  if (!serving.empty()) PORTOLAN_DO(calibrate_engines(serving, context, profile, answer));
   context.progress("");
   result.curves = measure::calibration_report(profile);
+  result.by_operator = left_out_of(result.curves, false);
   for (const measure::CalibrationLine& line : result.curves) {
     result.rows_fitted += line.rows;
     result.rows_rejected += line.rejected;
   }
-  if (result.curves.empty()) {
+  if (result.curves.empty() && result.times.empty()) {
     Error error{
         .code = ErrorCode::kInvalidInput,
         .message = fmt::format("no curve can be fitted to {} rows", result.rows_read),

@@ -182,7 +182,13 @@ void fill_rule(EstimateResult& result, const EstimateRequest& request, const Set
   rule.training_per_token = training::rule_training(flop_parameters, 1);
   if (request.training_tokens)
     rule.training = training::rule_training(flop_parameters, *request.training_tokens);
-  rule.weights = Bytes(p * model::nominal_bytes_per_weight(setting.format));
+  double bytes_per_weight = model::nominal_bytes_per_weight(setting.format);
+  if (const auto exact = result.model.architecture.exact_weight_bytes;
+      setting.format == model::Format::kExact && exact && result.parameters.total > 0) {
+    // A file of mixed formats: the mean of its tensors.
+    bytes_per_weight = static_cast<double>(*exact) / static_cast<double>(result.parameters.total);
+  }
+  rule.weights = Bytes(p * bytes_per_weight);
   rule.training_memory =
       Bytes(p * training::state_bytes_per_parameter(training::Optimizer::kAdamMixed));
   rule.training_memory_article = Bytes(p * training::kArticleBytesPerParameter);

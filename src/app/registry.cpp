@@ -155,19 +155,24 @@ const std::vector<Verb>& all_verbs() {
        {"portolan validate", "portolan validate training --limit 5", "portolan validate article",
         "portolan validate article --errata -o md"}},
       {"calibrate",
-       "fit efficiency curves to kernel measurements",
-       "Reads kernel tables (docs/formats/measurements.md), leaves out rows faster than physics, "
-       "fits one\n"
-       "curve per accelerator, engine, version, operator and number format, and reports the error "
-       "on points\n"
-       "that were left out of the fit: one point of a line (by point), all points of a shape (by "
-       "site).\n"
-       "--out writes a profile; --profile lays it over the shipped curves in every command.",
-       {{"data", kFiles, "FILE", "", "kernel tables (CSV, .gz, .zst)", {}, false, true},
+       "fit efficiency curves to kernel measurements, host times to served requests",
+       "Kernel tables (docs/formats/measurements.md): leaves out rows faster than physics, fits "
+       "one "
+       "curve\n"
+       "per accelerator, engine, version, operator and number format, and reports the error on "
+       "points that\n"
+       "were left out of the fit: one point of a line (by point), all points of a shape (by "
+       "shape).\n"
+       "Serving tables: fits the host times of each engine and version, and reports the error with "
+       "each\n"
+       "model (of one model: each load) left out.\n"
+       "--out writes a profile; --profile lays it over what is known in every command.",
+       {{"data", kFiles, "FILE", "", "kernel or serving tables (CSV, .gz, .zst)", {}, false, true},
         {"out", kFile, "PROFILE", "", "write the profile"},
         {"force", kFlag, "", "", "overwrite the profile"},
-        {"limit", kInteger, "N", "25", "curves to print in a table (0 = all)"}},
-       {"portolan calibrate --data examples/own-kernels/kernels.csv"}},
+        {"limit", kInteger, "N", "25", "curves or parts to print in a table (0 = all)"}},
+       {"portolan calibrate --data examples/own-kernels/kernels.csv",
+        "portolan calibrate --data examples/own-serving/serving.csv"}},
   };
   return kVerbs;
 }
@@ -181,7 +186,7 @@ const std::vector<Option>& all_common() {
       {"explain", kFlag, "", "", "print how the headline figures were derived, with sources"},
       {"assumptions", kFlag, "", "", "print every assumption with the flag that changes it"},
       {"catalogue", kFile, "FILE|DIR", "", "catalogue instead of the embedded one"},
-      {"profile", kFile, "FILE", "", "fitted curves (portolan calibrate) over the shipped ones"},
+      {"profile", kFile, "FILE", "", "curves and host times of portolan calibrate"},
       {"as_of", kDate, "DATE", "", "only prices known on that day, e.g. 2023-04-07"},
       {"offline", kFlag, "", "", "never use the network (no verb does unless asked)"},
       {"threads", kInteger, "N", "0", "threads (0 = all cores); the answer does not depend on it"},

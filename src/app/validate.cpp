@@ -161,32 +161,6 @@ std::vector<GroupScore> totals_of(const std::vector<ScoredPoint>& points) {
   return totals;
 }
 
-std::vector<LeftOut> left_out_of(const cost::Profile& profile) {
-  std::map<std::pair<std::string, std::string>, LeftOut> parts;
-  for (const measure::CalibrationLine& line : measure::calibration_report(profile)) {
-    LeftOut& part = parts[{line.key.op, line.key.accelerator}];
-    part.op = line.key.op;
-    part.accelerator = line.key.accelerator;
-    ++part.curves;
-    part.rows += line.rows;
-    part.rejected += line.rejected;
-    const auto weight = static_cast<double>(line.rows);
-    part.median_point += weight * line.median_point;
-    part.p90_point += weight * line.p90_point;
-    part.median_site += weight * line.median_site;
-    part.p90_site += weight * line.p90_site;
-  }
-  std::vector<LeftOut> out;
-  out.reserve(parts.size());
-  for (auto& [key, part] : parts) {
-    const double rows = std::max(1.0, static_cast<double>(part.rows));
-    for (double* sum : {&part.median_point, &part.p90_point, &part.median_site, &part.p90_site})
-      *sum /= rows;
-    out.push_back(std::move(part));
-  }
-  return out;
-}
-
 std::optional<Error> policy_of(const std::vector<GroupScore>& groups, double most) {
   const GroupScore* worst = nullptr;
   std::size_t over = 0;
@@ -315,7 +289,7 @@ Result<ValidateAnswer> validate(const ValidateRequest& request, const Context& c
       if (whole) sets.emplace_back(set.name);
       if (std::find(sets.begin(), sets.end(), set.name) == sets.end()) continue;
       PORTOLAN_DO(run_shipped(set, context, result));
-      if (set.layout == TableKind::kKernels) result.left_out = left_out_of(context.profile());
+      if (set.layout == TableKind::kKernels) result.left_out = left_out_of(measure::calibration_report(context.profile()), true);
     }
     PORTOLAN_DO(add_published(sets, result.peers));
     if (whole || std::find(sets.begin(), sets.end(), "article") != sets.end()) {

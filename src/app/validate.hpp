@@ -8,6 +8,7 @@
 
 #include "app/answer.hpp"
 #include "app/context.hpp"
+#include "app/left_out.hpp"
 #include "measure/score.hpp"
 
 namespace portolan::app {
@@ -26,14 +27,6 @@ struct PeerScore {
   measure::GroupScore score;
   std::optional<measure::GroupScore> ours;
   std::string source, date;
-};
-
-/// Errors of the fitted kernel curves on points that were left out of their fit, over the curves of
-/// one operator and accelerator, weighted by rows: one point of a line, and all points of a shape.
-struct LeftOut {
-  std::string op, accelerator;
-  std::size_t curves = 0, rows = 0, rejected = 0;  // rejected: faster than physics
-  double median_point = 0, p90_point = 0, median_site = 0, p90_site = 0;
 };
 
 struct ValidateResult {

@@ -254,6 +254,25 @@ const Engine* find_engine(std::span<const Engine> own, std::string_view name,
   return found != nullptr ? found : oldest;
 }
 
+const Engine* known_engine(std::span<const Engine> own, std::string_view name) {
+  if (engine_version(name) < 0) return nullptr;
+  const auto port_of = [](std::string_view record) {
+    const std::string_view version = version_in(record);
+    const std::size_t dash = version.find('-');
+    return dash == std::string_view::npos ? std::string_view{} : version.substr(dash);
+  };
+  std::string_view vendor;
+  const std::string_view port = port_of(name);
+  for (const std::span<const Engine> records : {own, std::span<const Engine>(all())}) {
+    for (const Engine& engine : records) {
+      if (engine.engine == name) return &engine;
+      if (!port.empty() && port_of(engine.engine) == port) vendor = engine.vendor;
+    }
+  }
+  if (!port.empty() && vendor.empty()) return nullptr;
+  return find_engine(own, name, {}, vendor);
+}
+
 int engine_version(std::string_view name) { return version_number(version_in(name)).value_or(-1); }
 
 const Engine& default_engine() {

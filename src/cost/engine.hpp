@@ -112,6 +112,11 @@ const Engine* find_engine(std::string_view name, std::string_view version = {},
 const Engine* find_engine(std::span<const Engine> own, std::string_view name,
                           std::string_view version = {}, std::string_view vendor = {});
 
+/// What is known of an engine by the name of a record: that record ("vllm-0.5-rocm"), else the one
+/// that its version falls to, of the same port ("vllm-0.6-rocm"). nullptr: no such family or port,
+/// or no version.
+const Engine* known_engine(std::span<const Engine> own, std::string_view name);
+
 /// Version of a record as a·1000 + b: 19 of "vllm-0.19", -1 without a number.
 int engine_version(std::string_view name);
 

@@ -117,7 +117,11 @@ Chip chip_of(const hardware::Accelerator& accelerator) {
   const auto set = [&](model::Compute compute, double rate) {
     chip.peak[static_cast<std::size_t>(compute)] = rate;
   };
-  set(model::Compute::kBf16, peak(Rate::kBf16) > 0 ? peak(Rate::kBf16) : peak(Rate::kFp16));
+  // As make_machine: 16-bit work runs in bf16, else in fp16, else in fp32.
+  double half = peak(Rate::kBf16);
+  if (half <= 0) half = peak(Rate::kFp16);
+  if (half <= 0) half = peak(Rate::kFp32);
+  set(model::Compute::kBf16, half);
   set(model::Compute::kFp32, peak(Rate::kFp32));
   set(model::Compute::kTf32, peak(Rate::kTf32));
   set(model::Compute::kFp8, peak(Rate::kFp8));

@@ -177,11 +177,8 @@ io::Value to_value(const Engine& e) {
 Engine read_engine(io::Fields& fields, io::Problems& problems) {
   Engine e;
   const std::string name = fields.require("engine") ? fields.text("engine").value_or("") : "";
-  const std::span<const Engine> known = engines();
-  const auto same =
-      std::find_if(known.begin(), known.end(), [&](const Engine& k) { return k.engine == name; });
-  const Engine* base = same != known.end() ? &*same : cost::find_engine(name);
-  if (base == nullptr || engine_version(name) < 0) {
+  const Engine* base = known_engine({}, name);
+  if (base == nullptr) {
     fields.problem("engine", fmt::format("\"{}\" is no engine with a version", name),
                    "such as vllm-0.19, sglang-0.5 or trtllm-1.0");
   } else {

@@ -27,7 +27,6 @@ constexpr std::array<Handle, 6> kHandles = {{
     {"per_prompt_token", &cost::Engine::per_prompt_token},
 }};
 constexpr std::size_t kCount = kHandles.size();
-constexpr std::size_t kPerStep = 0, kPerRequest = 2;
 // Constants below these are not told from nothing: they start here.
 constexpr std::array<double, kCount> kLeast = {1e-5, 1e-5, 1e-7, 1e-4, 1e-5, 1e-8};
 
@@ -244,15 +243,17 @@ FitErrors errors_of(std::span<const Residual> residuals, const cost::Band& ttft,
       if (ratio >= bands[m]->low && ratio <= bands[m]->high) ++inside[m];
     }
   }
-  e.points = std::max(ape[0].size(), ape[1].size());
+  e.ttft_points = ape[0].size();
+  e.tpot_points = ape[1].size();
+  e.points = std::max(e.ttft_points, e.tpot_points);
   const auto mean = [](const std::vector<double>& v) {
     double sum = 0;
     for (const double x : v) sum += x;
     return v.empty() ? 0.0 : sum / static_cast<double>(v.size());
   };
-  const auto share = [&](std::size_t m) {
-    return ape[m].empty() ? 0.0
-                          : static_cast<double>(inside[m]) / static_cast<double>(ape[m].size());
+  const auto share = [&](std::size_t m) -> std::optional<double> {
+    if (ape[m].empty() || !bands[m]->known()) return std::nullopt;
+    return static_cast<double>(inside[m]) / static_cast<double>(ape[m].size());
   };
   e.ttft_mean = mean(ape[0]);
   e.tpot_mean = mean(ape[1]);
@@ -314,7 +315,8 @@ Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::E
                              .log_error = whole.error[k],
                              .decided = whole.error[k] < kDecided});
   }
-  if (!fit.constants[kPerStep].decided && !fit.constants[kPerRequest].decided) {
+  if (std::none_of(fit.constants.begin(), fit.constants.end(),
+                   [](const EngineConstant& c) { return c.decided; })) {
     Error error{.code = ErrorCode::kInvalidInput,
                 .message = fmt::format("{} points of {} do not tell the engine's host times",
                                        all.size(), start.engine),
@@ -345,7 +347,18 @@ Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::E
     for (std::size_t i = 0; i < members.size(); ++i) held[members[i]] = r[i];
   }
   // The band of a part comes from the others' left-out residuals, for an honest coverage.
-  std::size_t ttft_in = 0, tpot_in = 0, ttft_n = 0, tpot_n = 0;
+  struct Inside {
+    double points = 0, of = 0;
+    [[nodiscard]] std::optional<double> share() const {
+      return of > 0 ? std::optional(points / of) : std::nullopt;
+    }
+  };
+  Inside ttft_inside, tpot_inside;
+  const auto pool = [](const std::optional<double>& share, std::size_t of, Inside& into) {
+    if (!share) return;
+    into.points += *share * static_cast<double>(of);
+    into.of += static_cast<double>(of);
+  };
   for (const auto& [name, members] : parts) {
     std::vector<Residual> own, others;
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -355,17 +368,15 @@ Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::E
     const cost::Band ttft = band_of(others, 0), tpot = band_of(others, 1);
     const FitErrors e = errors_of(own, ttft, tpot);
     fit.by_part.emplace_back(name, e);
-    ttft_in += static_cast<std::size_t>(std::lround(e.ttft_inside * static_cast<double>(e.points)));
-    tpot_in += static_cast<std::size_t>(std::lround(e.tpot_inside * static_cast<double>(e.points)));
-    ttft_n += e.points;
-    tpot_n += e.points;
+    pool(e.ttft_inside, e.ttft_points, ttft_inside);
+    pool(e.tpot_inside, e.tpot_points, tpot_inside);
   }
   // Too few for quantiles of their own: what is known of the engine stands.
   if (const cost::Band band = band_of(held, 0); band.known()) fit.engine.ttft_band = band;
   if (const cost::Band band = band_of(held, 1); band.known()) fit.engine.tpot_band = band;
   fit.held_out = errors_of(held, fit.engine.ttft_band, fit.engine.tpot_band);
-  fit.held_out.ttft_inside = static_cast<double>(ttft_in) / static_cast<double>(ttft_n);
-  fit.held_out.tpot_inside = static_cast<double>(tpot_in) / static_cast<double>(tpot_n);
+  fit.held_out.ttft_inside = ttft_inside.share();
+  fit.held_out.tpot_inside = tpot_inside.share();
   fit.fit = errors_of(residuals(all, problem.start, whole.logs, threads), fit.engine.ttft_band,
                       fit.engine.tpot_band);
   fit.recorded = errors_of(recorded_residuals(all, threads), start.ttft_band, start.tpot_band);
@@ -380,14 +391,7 @@ EngineFits fit_engines(std::span<const ServingPoint> points, const cost::Profile
   }
   EngineFits all;
   for (const auto& [name, own] : by_engine) {
-    const auto named = [&](std::span<const cost::Engine> records) {
-      const auto at = std::find_if(records.begin(), records.end(),
-                                   [&](const cost::Engine& e) { return e.engine == name; });
-      return at != records.end() ? &*at : nullptr;
-    };
-    const cost::Engine* known = named(profile.engines());
-    if (known == nullptr) known = named(cost::engines());
-    cost::Engine start = known != nullptr ? *known : *profile.find_engine(name);
+    cost::Engine start = *cost::known_engine(profile.engines(), name);
     start.engine = name;
     auto fit = fit_engine(own, start, threads);
     if (fit)

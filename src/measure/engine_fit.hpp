@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,9 +27,10 @@ struct EngineConstant {
 
 /// Mean and median of |predicted - measured| / measured; share inside the 80 % band.
 struct FitErrors {
-  std::size_t points = 0;
+  std::size_t points = 0;  // the larger of the two
+  std::size_t ttft_points = 0, tpot_points = 0;
   double ttft_mean = 0, ttft_median = 0, tpot_mean = 0, tpot_median = 0;
-  double ttft_inside = 0, tpot_inside = 0;
+  std::optional<double> ttft_inside, tpot_inside;  // unset: no band, from too few points
 };
 
 struct EngineFit {
@@ -49,8 +51,8 @@ void take_constants(cost::Engine& engine, const cost::Engine& from);
 /// by Gauss-Newton in the logarithms of the constants, each held near its start by a weak prior. A
 /// run measured once and listed several times counts once. Bands are quantiles of the left-out
 /// residuals. Errors: invalid_input where the points cannot tell the constants: fewer than 12 of
-/// the family can be answered, all have much the same load, or neither the time per step nor the
-/// time per request is decided. `threads` as of parallel loops; the result does not depend on it.
+/// the family can be answered, all have much the same load, or none of the constants is decided.
+/// `threads` as of parallel loops; the result does not depend on it.
 Result<EngineFit> fit_engine(std::span<const ServingPoint> points, const cost::Engine& start,
                              unsigned threads);
 

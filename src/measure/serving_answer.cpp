@@ -152,9 +152,14 @@ serving::Workload RowAnswer::arrivals() const {
 }
 
 serving::ClosedLoop RowAnswer::clients(double clients) const {
+  // Lengths that are all the same still end a little apart: clients are seen to fall out of step.
+  constexpr double kSpread = 0.05;
   return {.clients = clients / replicas_,
+          .requests = std::min(1e5, run_requests(row_).value_or(0.0) / replicas_),
           .input_tokens = lengths_.input,
-          .output_tokens = lengths_.output};
+          .output_tokens = lengths_.output,
+          .shortest = std::clamp(row_.note_number("shortest").value_or(1.0 - kSpread), 0.01, 1.0),
+          .longest = std::clamp(row_.note_number("longest").value_or(1.0 + kSpread), 1.0, 100.0)};
 }
 
 Outcome RowAnswer::open_loop(double qps) const {

@@ -1,5 +1,7 @@
 #include "measure/serving_fit.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,7 +19,7 @@ namespace {
 constexpr std::size_t kTerms = 3;  // kernels, steps, requests
 
 struct Run {
-  std::string model, accelerator;
+  std::string model, accelerator, load;
   double measured = 0;                 // seconds
   std::array<double, kTerms> terms{};  // what the coefficients multiply
   double recorded = 0;                 // predicted with the record as it is
@@ -133,7 +135,8 @@ Result<std::vector<OfflineFit>> fit_offline(
       point.terms = {run.seconds - engine.per_step.raw() * run.steps -
                          engine.per_request.raw() * run.request_steps,
                      run.steps, run.request_steps};
-      by_engine[engine.engine].push_back(std::move(point));
+      point.load = fmt::format("{:.0f}", std::log2(std::max(1.0, run.request_steps / run.steps)));
+      by_engine[record_name(engine, row.engine_version)].push_back(std::move(point));
     }
   }
   std::vector<OfflineFit> fits;
@@ -149,6 +152,14 @@ Result<std::vector<OfflineFit>> fit_offline(
     result.per_request = c[2];
     result.as_recorded = median_error(all, [](const Run& run) { return run.recorded; });
     result.fitted = median_error(all, [&](const Run& run) { return predicted(run, c); });
+    result.least_requests = 1e18;
+    for (const Run& run : runs) {
+      const double requests = run.terms[2] / run.terms[1];
+      result.least_requests = std::min(result.least_requests, requests);
+      result.most_requests = std::max(result.most_requests, requests);
+    }
+    std::vector<std::pair<std::string, double>> by_load;
+    result.held_out_load = held_out(runs, &Run::load, kernels, by_load);
     result.held_out_model = held_out(runs, &Run::model, kernels, result.by_model);
     result.held_out_accelerator = held_out(runs, &Run::accelerator, kernels, result.by_accelerator);
     fits.push_back(std::move(result));

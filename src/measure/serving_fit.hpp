@@ -20,7 +20,9 @@ struct OfflineFit {
   double per_step = 0, per_request = 0;  // seconds
   double kernel_factor = 1;              // over the record's own
   double as_recorded = 0, fitted = 0;
-  double held_out_model = 0, held_out_accelerator = 0;  // predicted by a fit of the others
+  double least_requests = 0, most_requests = 0;  // mean batch of the runs
+  // Predicted by a fit of the others; a load is a mean batch, in octaves.
+  double held_out_model = 0, held_out_accelerator = 0, held_out_load = 0;
   std::vector<std::pair<std::string, double>> by_model, by_accelerator;  // held out, by name
 };
 

@@ -277,11 +277,22 @@ Result<Model> Library::named(std::string_view name) const {
                 fmt::format("{} may be any of {} models", quoted(name), matches.size()), hint);
   }
   const std::vector<std::string_view> known = names();
-  const std::string guess = did_you_mean(wanted, known);
-  return fail(ErrorCode::kNotFound, fmt::format("unknown model {}", quoted(name)),
-              guess.empty() ? "portolan models lists the names; a config.json, a folder with one, "
-                              "a .gguf and a .safetensors file work, too"
-                            : guess);
+  std::string hint = did_you_mean(wanted, known);
+  if (hint.empty()) {
+    constexpr std::size_t kShortest = 3, kMost = 6;  // characters; names
+    std::vector<std::string_view> with;
+    for (const std::string_view candidate : known) {
+      if (wanted.size() >= kShortest && candidate.find(wanted) != std::string_view::npos)
+        with.push_back(candidate);
+    }
+    for (std::size_t i = 0; i < std::min(with.size(), kMost); ++i)
+      hint += (i == 0 ? "" : ", ") + std::string(with[i]);
+    if (with.size() > kMost) hint += fmt::format(" and {} more have it", with.size() - kMost);
+  }
+  if (hint.empty()) hint = "portolan models lists the names";
+  hint += hint.ends_with('?') ? " A " : "; a ";
+  hint += "config.json, a folder with one, a .gguf and a .safetensors file work, too";
+  return fail(ErrorCode::kNotFound, fmt::format("unknown model {}", quoted(name)), hint);
 }
 
 Result<Model> Library::find(std::string_view name_or_path) const {

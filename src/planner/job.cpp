@@ -50,6 +50,7 @@ class JobReader {
     refuse_unless(job_.kind != JobKind::kServe, "deadline",
                   "a serving job runs until it is stopped; for a finite amount of work use "
                   "job: batch");
+    refuse_what_stands_elsewhere();
     top_.finish();
     return std::move(job_);
   }
@@ -62,8 +63,29 @@ class JobReader {
                  std::move(hint));
   }
 
+  // What people write at the top and the job has inside of `where`.
+  void refuse_what_stands_elsewhere() {
+    for (const std::string_view key :
+         {"max_usd_per_hour", "max_usd_total", "gpus", "regions", "countries", "providers",
+          "exclude_providers", "purchase", "max_accelerators", "max_nodes", "quotas",
+          "max_price_age", "interconnect"}) {
+      if (top_.value().find(key) != nullptr && top_.get(key) != nullptr)
+        top_.problem(key, fmt::format("{} stands inside of where", quoted(key)),
+                     fmt::format("where: {{{}: …}}", key));
+    }
+    for (const std::string_view key : {"budget", "max_price", "max_cost"}) {
+      if (top_.value().find(key) != nullptr && top_.get(key) != nullptr)
+        top_.problem(key, "unknown key " + quoted(key),
+                     "a limit on money is where: {max_usd_per_hour: …} or {max_usd_total: …}");
+    }
+  }
+
   bool read_kind() {
-    if (!top_.require("job")) return false;
+    if (top_.get("job") == nullptr) {
+      problems_.add(top_.value(), "", "missing key \"job\"",
+                    "job: serve, batch, train or finetune");
+      return false;
+    }
     const std::optional<std::string> text = top_.text("job");
     if (!text) return false;
     const auto* const found = std::find(kJobs.begin(), kJobs.end(), to_lower(*text));

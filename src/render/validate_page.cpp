@@ -247,29 +247,94 @@ void write_page(Page& page, const app::ValidateAnswer& answer, const Options&) {
   }
 }
 
-void write_page(Page& page, const app::CalibrateAnswer& answer, const Options&) {
-  const app::CalibrateResult& r = answer.result;
-  page.title(fmt::format("{} rows read, {} fitted, {} faster than physics, {} unknown",
-                         count_of(r.rows_read), count_of(r.rows_fitted), count_of(r.rows_rejected),
-                         count_of(r.rows_unknown)));
+namespace {
+
+/// Curves of times or watts; 0 where nothing could be left out.
+std::string left_out(double share) { return share > 0 ? hundredths(share) : kUnknown; }
+
+void write_curves(Page& page, const app::CalibrateResult& r, std::size_t limit) {
   Table table({Table::names("accelerator", 10), Table::names("engine", 8), Table::words("operator"),
                Table::words("format"), Table::words("cache", 3), Table::names("variant", 8, 4),
                Table::numbers("rows"), Table::numbers("too fast", 2), Table::numbers("by point %"),
                Table::numbers("p90 %", 1), Table::numbers("by shape %")});
-  const std::size_t limit = limit_of(answer.envelope);
   std::size_t shown = 0;
   for (const measure::CalibrationLine& c : r.curves) {
     if (limit > 0 && shown++ == limit) break;
     table.add({c.key.accelerator, c.key.backend + " " + c.key.version, c.key.op, known(c.key.dtype),
                known(c.key.kv_dtype), known(c.key.variant), count_of(c.rows), count_of(c.rejected),
-               hundredths(c.median_point), hundredths(c.p90_point), hundredths(c.median_site)});
+               left_out(c.median_point), left_out(c.p90_point), left_out(c.median_site)});
   }
   for (const char* column : {"cache", "variant"}) table.leave_out_empty(column);
   page.table(table);
   if (limit > 0 && r.curves.size() > limit)
     page.note(fmt::format("{} of {} curves shown; --limit 0 for all", limit, r.curves.size()));
+  page.gap();
+  page.title("by operator, all curves weighted by rows");
+  Table pooled({Table::words("operator"), Table::numbers("curves"), Table::numbers("rows"),
+                Table::numbers("too fast", 1), Table::numbers("by point %"),
+                Table::numbers("p90 %"), Table::numbers("by shape %"),
+                Table::numbers("shape p90 %", 2)});
+  for (const app::LeftOut& l : r.by_operator) {
+    pooled.add({l.op, count_of(l.curves), count_of(l.rows), count_of(l.rejected),
+                hundredths(l.median_point), hundredths(l.p90_point), hundredths(l.median_site),
+                hundredths(l.p90_site)});
+  }
+  page.table(pooled);
   page.note(
       "median error with one point of a line left out of the fit, and with all points of a shape");
+}
+
+void write_engines(Page& page, const app::CalibrateResult& r, std::size_t limit) {
+  Table errors({Table::names("engine", 8), Table::words("metric"), Table::words("left out", 2),
+                Table::numbers("points"), Table::numbers("known %", 1), Table::numbers("median %"),
+                Table::numbers("mean %"), Table::numbers("in 80 %", 3)});
+  std::size_t shown = 0;
+  const auto add = [&](const app::EngineError& e) {
+    errors.add({e.engine, e.metric, e.part.empty() ? "each " + e.left_out_by : e.part,
+                count_of(e.points), hundredths(e.known_median), hundredths(e.median),
+                hundredths(e.mean), e.inside ? whole_percent(*e.inside) : kUnknown});
+  };
+  for (const app::EngineError& e : r.engines) {
+    if (e.part.empty()) add(e);
+  }
+  for (const app::EngineError& e : r.engines) {
+    if (e.part.empty() || (limit > 0 && shown == limit)) continue;
+    ++shown;
+    add(e);
+  }
+  page.table(errors);
+  const auto parts = static_cast<std::size_t>(std::count_if(
+      r.engines.begin(), r.engines.end(), [](const auto& e) { return !e.part.empty(); }));
+  if (shown < parts)
+    page.note(fmt::format("{} of {} parts shown; --limit 0 for all", shown, parts));
+  page.note(
+      "known: median error by the times that were known; median, mean: by a fit of the others");
+  page.gap();
+  page.title("host times");
+  Table times({Table::names("engine", 8), Table::words("time"), Table::numbers("known us"),
+               Table::numbers("fitted us"), Table::words("told by the points")});
+  for (const app::FittedTime& t : r.times) {
+    const std::string told = !t.decided ? "hardly: stays near what was known"
+                             : !t.log_error
+                                 ? "yes"
+                                 : fmt::format("within {:.0f} %", 100 * std::expm1(*t.log_error));
+    times.add(
+        {t.engine, t.time, significant(1e6 * t.known, 3), significant(1e6 * t.fitted, 3), told});
+  }
+  page.table(times);
+}
+
+}  // namespace
+
+void write_page(Page& page, const app::CalibrateAnswer& answer, const Options&) {
+  const app::CalibrateResult& r = answer.result;
+  page.title(fmt::format("{} rows read, {} fitted, {} faster than physics, {} unknown",
+                         count_of(r.rows_read), count_of(r.rows_fitted), count_of(r.rows_rejected),
+                         count_of(r.rows_unknown)));
+  const std::size_t limit = limit_of(answer.envelope);
+  if (!r.curves.empty()) write_curves(page, r, limit);
+  if (!r.curves.empty() && !r.engines.empty()) page.gap();
+  if (!r.engines.empty()) write_engines(page, r, limit);
 }
 
 }  // namespace portolan::render

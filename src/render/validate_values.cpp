@@ -13,6 +13,9 @@ using enum JsonType;
 Value share(const std::optional<double>& value) { return value ? Value(*value) : Value(); }
 /// Exact decimals of a float.
 Value single(double value) { return Value(std::round(value * 1e6) / 1e6); }
+Value single(const std::optional<double>& value) { return value ? single(*value) : Value(); }
+/// Error on points left out; 0 where there were none.
+Value left_out(double value) { return value > 0 ? single(value) : Value(); }
 
 const Field<GroupScore> kGroup[] = {
     {{"set", kString, "which points"}, [](const GroupScore& g) { return Value(g.set); }},
@@ -71,20 +74,61 @@ const Field<PeerScore> kPeer[] = {
 using app::LeftOut;
 const Field<LeftOut> kLeftOut[] = {
     {{"operator", kString, "of the kernels"}, [](const LeftOut& l) { return Value(l.op); }},
-    {{"accelerator", kString, "catalogue id"},
-     [](const LeftOut& l) { return Value(l.accelerator); }},
+    {{"accelerator", kString, "catalogue id; null: of all", true},
+     [](const LeftOut& l) { return text_or_null(l.accelerator); }},
     {{"curves", kInteger, "engines, versions and number formats"},
      [](const LeftOut& l) { return count(l.curves); }},
     {{"rows", kInteger, "fitted"}, [](const LeftOut& l) { return count(l.rows); }},
     {{"rejected", kInteger, "faster than physics"},
      [](const LeftOut& l) { return count(l.rejected); }},
-    {{"median_ape_by_point", kNumber, "one point of a line left out"},
+    {{"median_ape_by_point", kNumber, "one point of a line left out; null: none could be", true},
      [](const LeftOut& l) { return single(l.median_point); }},
-    {{"p90_ape_by_point", kNumber, "likewise"},
+    {{"p90_ape_by_point", kNumber, "likewise", true},
      [](const LeftOut& l) { return single(l.p90_point); }},
-    {{"median_ape_by_site", kNumber, "all points of a shape left out"},
+    {{"median_ape_by_site", kNumber, "all points of a shape left out", true},
      [](const LeftOut& l) { return single(l.median_site); }},
-    {{"p90_ape_by_site", kNumber, "likewise"}, [](const LeftOut& l) { return single(l.p90_site); }},
+    {{"p90_ape_by_site", kNumber, "likewise", true},
+     [](const LeftOut& l) { return single(l.p90_site); }},
+};
+
+using app::FittedTime;
+const Field<FittedTime> kTime[] = {
+    {{"engine", kString, "family and version"},
+     [](const FittedTime& t) { return Value(t.engine); }},
+    {{"time", kString, "its name in the profile"},
+     [](const FittedTime& t) { return Value(t.time); }},
+    {{"known_us", kNumber, "of the record that was known"},
+     [](const FittedTime& t) { return single(1e6 * t.known); }},
+    {{"fitted_us", kNumber, "to your points"},
+     [](const FittedTime& t) { return single(1e6 * t.fitted); }},
+    {{"log_error", kNumber, "standard error of ln(fitted_us)", true},
+     [](const FittedTime& t) { return single(t.log_error); }},
+    {{"decided", kBoolean, "false: the points hardly tell it; near what was known"},
+     [](const FittedTime& t) { return Value(t.decided); }},
+};
+
+using app::EngineError;
+const Field<EngineError> kEngineError[] = {
+    {{"engine", kString, "family and version"},
+     [](const EngineError& e) { return Value(e.engine); }},
+    {{"metric", kString, "tpot_mean, ttft_mean; run_time of static batches and offline runs"},
+     [](const EngineError& e) { return Value(e.metric); }},
+    {{"left_out_by", kString, "model, or of one model load"},
+     [](const EngineError& e) { return Value(e.left_out_by); }},
+    {{"part", kString, "what was left out; null: each part in turn, all points", true},
+     [](const EngineError& e) { return text_or_null(e.part); }},
+    {{"points", kInteger, "with this figure"},
+     [](const EngineError& e) { return count(e.points); }},
+    {{"known_median_ape", kNumber, "by the record that was known; 0.05 is 5 %", true},
+     [](const EngineError& e) { return single(e.known_median); }},
+    {{"known_mean_ape", kNumber, "likewise", true},
+     [](const EngineError& e) { return single(e.known_mean); }},
+    {{"median_ape_left_out", kNumber, "by a fit of the other parts"},
+     [](const EngineError& e) { return single(e.median); }},
+    {{"mean_ape_left_out", kNumber, "likewise", true},
+     [](const EngineError& e) { return single(e.mean); }},
+    {{"share_in_interval", kNumber, "of left-out points in the other parts' 80 % interval", true},
+     [](const EngineError& e) { return single(e.inside); }},
 };
 
 using measure::CalibrationLine;
@@ -106,14 +150,15 @@ const Field<CalibrationLine> kCurve[] = {
     {{"rows", kInteger, "fitted"}, [](const CalibrationLine& c) { return count(c.rows); }},
     {{"rejected", kInteger, "faster than physics"},
      [](const CalibrationLine& c) { return count(c.rejected); }},
-    {{"median_ape_by_point", kNumber, "one point of a line left out; 0.05 is 5 %"},
-     [](const CalibrationLine& c) { return single(c.median_point); }},
-    {{"p90_ape_by_point", kNumber, "likewise"},
-     [](const CalibrationLine& c) { return single(c.p90_point); }},
-    {{"median_ape_by_site", kNumber, "all points of a shape left out"},
-     [](const CalibrationLine& c) { return single(c.median_site); }},
-    {{"p90_ape_by_site", kNumber, "likewise"},
-     [](const CalibrationLine& c) { return single(c.p90_site); }},
+    {{"median_ape_by_point", kNumber,
+      "one point of a line left out; 0.05 is 5 %; null: none could be", true},
+     [](const CalibrationLine& c) { return left_out(c.median_point); }},
+    {{"p90_ape_by_point", kNumber, "likewise", true},
+     [](const CalibrationLine& c) { return left_out(c.p90_point); }},
+    {{"median_ape_by_site", kNumber, "all points of a shape left out", true},
+     [](const CalibrationLine& c) { return left_out(c.median_site); }},
+    {{"p90_ape_by_site", kNumber, "likewise", true},
+     [](const CalibrationLine& c) { return left_out(c.p90_site); }},
 };
 
 }  // namespace
@@ -158,6 +203,9 @@ Value result_of(const app::CalibrateAnswer& answer) {
   out.set("rows_rejected", count(r.rows_rejected));
   out.set("rows_unknown", count(r.rows_unknown));
   out.set("curves", array_of(r.curves, kCurve));
+  out.set("by_operator", array_of(r.by_operator, kLeftOut));
+  out.set("engines", array_of(r.engines, kEngineError));
+  out.set("host_times", array_of(r.times, kTime));
   return out;
 }
 
@@ -165,8 +213,12 @@ std::vector<FieldInfo> calibrate_fields() {
   return {{"rows_read", kInteger, "of all files"},
           {"rows_fitted", kInteger, "of several kernels of one call the fastest counts"},
           {"rows_rejected", kInteger, "faster than physics"},
-          {"rows_unknown", kInteger, "operator or accelerator without a place in a profile"},
-          {"curves", kArray, "sorted by accelerator, engine, operator …", false, infos(kCurve)}};
+          {"rows_unknown", kInteger, "operator, accelerator, model or load that cannot be fitted"},
+          {"curves", kArray, "sorted by accelerator, engine, operator …", false, infos(kCurve)},
+          {"by_operator", kArray, "the curves pooled, weighted by rows", false, infos(kLeftOut)},
+          {"engines", kArray, "errors of fitted host times on points left out", false,
+           infos(kEngineError)},
+          {"host_times", kArray, "fitted host times of engines", false, infos(kTime)}};
 }
 
 }  // namespace portolan::render

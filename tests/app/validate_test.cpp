@@ -195,6 +195,74 @@ TEST(Calibrate, rows_faster_than_physics_are_counted_not_fitted) {
   EXPECT_GT(fitted.result.rows_rejected, 0u);
 }
 
+/// Thirty published runs of vLLM 0.16, as the example has them.
+constexpr const char* kServed = "examples/own-serving/serving.csv";
+
+TEST(Calibrate, served_requests_give_an_engine_that_every_verb_uses) {
+  const auto fitted =
+      std::get<app::CalibrateAnswer>(ask("calibrate", request({{"data", kServed}})));
+  EXPECT_EQ(fitted.result.rows_fitted, 30u);
+  EXPECT_EQ(fitted.result.rows_unknown, 0u);
+  EXPECT_TRUE(fitted.result.curves.empty());
+  EXPECT_EQ(fitted.result.times.size(), 6u);
+  const auto& all = fitted.result.engines;
+  ASSERT_EQ(all.size(), 6u);  // two metrics: of all points, and of each of two models
+  EXPECT_EQ(all[0].engine, "vllm-0.16");
+  EXPECT_EQ(all[0].left_out_by, "model");
+  EXPECT_EQ(all[0].points, 30u);
+  ASSERT_TRUE(all[0].known_median);
+
+  const std::string profile = file("served.profile", fitted.result.profile);
+  const app::Context own =
+      app::Context::open(
+          {.catalogue = {}, .as_of = {}, .profile = profile, .threads = 0, .progress = {}})
+          .value();
+  EXPECT_EQ(own.engine().engine, "vllm-0.16");
+  // The times that were fitted are better on their own points than those that were known.
+  const Value before = object("validate", request({{"data", kServed}}));
+  const Value after = object("validate", request({{"data", kServed}}), own);
+  double known = 0, now = 0;
+  for (const char* group : {"0", "1"}) {
+    const std::string path = std::string("result.totals.") + group + ".mean_ape";
+    known += number(before, path);
+    now += number(after, path);
+  }
+  EXPECT_LT(now, known);
+  const Value asked =
+      object("estimate", request({{"model", "llama-3.1-8b"}, {"gpu", "h200"}}), own);
+  bool cited = false;
+  for (const Value& source : asked.find("sources")->array())
+    cited |= source.find("id")->string() == "engine" &&
+             source.find("what")->string() == "vllm-0.16" &&
+             source.find("reference")->string().starts_with("fit to 30 points");
+  EXPECT_TRUE(cited);
+}
+
+TEST(Calibrate, curves_are_pooled_by_operator) {
+  const auto fitted =
+      std::get<app::CalibrateAnswer>(ask("calibrate", request({{"data", file("o.csv", gemms())}})));
+  ASSERT_EQ(fitted.result.by_operator.size(), 1u);
+  const app::LeftOut& gemm = fitted.result.by_operator[0];
+  EXPECT_EQ(gemm.op, "gemm");
+  EXPECT_EQ(gemm.accelerator, "");
+  EXPECT_EQ(gemm.rows, 45u);
+  ASSERT_TRUE(gemm.median_point);
+  EXPECT_NEAR(*gemm.median_point, fitted.result.curves[0].median_point, 1e-12);
+
+  measure::CalibrationLine large, small, alone;
+  large.key.op = small.key.op = alone.key.op = "gemm";
+  large.rows = 300, large.median_point = 0.02, large.median_site = 0.04;
+  small.rows = 100, small.median_point = 0.06;
+  alone.rows = 5;  // too few to leave one out: it says nothing, and weighs nothing
+  const auto pooled = app::left_out_of(std::vector{large, small, alone}, false);
+  ASSERT_EQ(pooled.size(), 1u);
+  EXPECT_EQ(pooled[0].curves, 3u);
+  EXPECT_EQ(pooled[0].rows, 405u);
+  EXPECT_NEAR(*pooled[0].median_point, 0.03, 1e-12);
+  EXPECT_NEAR(*pooled[0].median_site, 0.04, 1e-12);
+  EXPECT_FALSE(pooled[0].p90_point);
+}
+
 TEST(Calibrate, what_cannot_be_fitted_is_said) {
   refusal("calibrate", request({}));
   EXPECT_EQ(exit_code(refusal("calibrate", request({{"data", file("s.csv", kSteps)}})).code), 4);

@@ -5,12 +5,32 @@
 #include <cmath>
 
 #include "cost/memory.hpp"
+#include "cost/profile.hpp"
 #include "cost/step.hpp"
 #include "market/catalogue.hpp"
 #include "tests/cost/parts.hpp"
 
 namespace portolan::cost {
 namespace {
+
+TEST(Coverage, CurvesOfARelativeGiveTimesToEveryAccelerator) {
+  const auto catalogue = market::Catalogue::embedded().value();
+  for (const hardware::Accelerator& a : catalogue->accelerators().all()) {
+    const auto machine =
+        make_machine(parts::node(a, 8), {.profile = &shipped_profile(),
+                                         .accelerators = &catalogue->accelerators(),
+                                         .backend = "vllm",
+                                         .version = {}});
+    if (!machine) continue;
+    for (const model::Architecture& architecture : {parts::llama_8b(), parts::qwen3_30b_a3b()}) {
+      const auto step = StepModel::compile(architecture, *machine, {.tp = 1}, default_engine());
+      ASSERT_TRUE(step) << a.id << ": " << step.error().message;
+      const double decode =
+          step->time({.decode_requests = 8, .decode_context = 1000, .sampled = 8}).total.raw();
+      EXPECT_TRUE(std::isfinite(decode) && decode > 0) << a.id;
+    }
+  }
+}
 
 TEST(Coverage, EveryAcceleratorHasATimeOrAReason) {
   const auto catalogue = market::Catalogue::embedded().value();

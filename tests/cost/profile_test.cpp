@@ -81,6 +81,14 @@ TEST(Profile, EngineRecordsReplaceTimesOnly) {
   EXPECT_NEAR(one->engines()[0].front_end.raw(), 1.5e-3, 1e-12);
   EXPECT_EQ(one->engines()[0].per_step.raw(), find_engine("vllm", "0.25")->per_step.raw());
   EXPECT_EQ(one->engines()[0].engine, "vllm-0.25");
+
+  // A port's rules are the port's, for versions nobody has a record of, too.
+  const auto port =
+      Profile::parse(R"({"kind":"engine","engine":"vllm-0.6-rocm","host_us":{"per_step":7}})", "p");
+  ASSERT_TRUE(port) << format_error(port.error());
+  EXPECT_EQ(port->engines()[0].vendor, "amd");
+  EXPECT_EQ(port->find_engine("vllm", "0.6.1", "amd")->engine, "vllm-0.6-rocm");
+  EXPECT_EQ(port->find_engine("vllm", "0.6.1", "nvidia")->engine, "vllm-0.5");
 }
 
 TEST(Profile, OwnEnginesStandBeforeKnownOnes) {
@@ -119,6 +127,8 @@ TEST(Profile, RefusesEnginesThatCannotBe) {
     return first_error(R"({"kind":"engine",)" + rest + "}");
   };
   EXPECT_THAT(engine(R"("engine":"llama.cpp-1","host_us":{})"), testing::HasSubstr("llama.cpp-1"));
+  EXPECT_THAT(engine(R"("engine":"vllm-0.6-npu","host_us":{})"),
+              testing::HasSubstr("vllm-0.6-npu"));
   EXPECT_THAT(engine(R"("engine":"vllm","host_us":{})"), testing::HasSubstr("no engine with a"));
   EXPECT_THAT(engine(R"("engine":"vllm-0.19")"), testing::HasSubstr("host_us"));
   EXPECT_THAT(engine(R"("engine":"vllm-0.19","host_us":{"per_stop":1})"),

@@ -29,8 +29,8 @@ Result<void> run(const std::vector<std::string>& arguments) {
     return fmt::format(
         "n {:4}  ttft mean {:5.1f} median {:5.1f} in {:.2f}  tpot mean {:5.1f} median {:5.1f} in "
         "{:.2f}",
-        e.points, 100 * e.ttft_mean, 100 * e.ttft_median, e.ttft_inside, 100 * e.tpot_mean,
-        100 * e.tpot_median, e.tpot_inside);
+        e.points, 100 * e.ttft_mean, 100 * e.ttft_median, e.ttft_inside.value_or(0),
+        100 * e.tpot_mean, 100 * e.tpot_median, e.tpot_inside.value_or(0));
   };
   const std::string only = arguments.size() > 2 ? arguments[2] : "";
   for (const char* family : {"vllm", "sglang", "trtllm"}) {

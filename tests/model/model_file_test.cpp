@@ -55,6 +55,83 @@ TEST_F(ModelFile, GgufGivesArchitectureAndExactBytes) {
   ASSERT_FALSE(model->architecture.notes.empty());  // two tensors are not the whole model
 }
 
+/// A dense Llama as llama.cpp's `quantize` writes it: Q8_0 throughout, or by the rule of Q4_K_M,
+/// which keeps the output and a good half of the value and down projections in Q6_K.
+struct LlamaFile {
+  std::uint64_t layers, hidden, ffn, heads, kv_heads, vocabulary;
+  bool mixed;
+};
+std::string llama_file(const LlamaFile& m, std::uint64_t* data) {
+  constexpr std::uint32_t kF32 = 0, kQ8 = 8, kQ4K = 12, kQ6K = 14;
+  struct Tensor {
+    std::string name;
+    std::vector<std::uint64_t> shape;
+    std::uint32_t type;
+  };
+  const std::uint64_t head = m.hidden / m.heads, kv = m.kv_heads * head;
+  const std::uint32_t plain = m.mixed ? kQ4K : kQ8;
+  std::vector<Tensor> tensors = {{"token_embd.weight", {m.hidden, m.vocabulary}, plain},
+                                 {"output.weight", {m.hidden, m.vocabulary}, m.mixed ? kQ6K : kQ8},
+                                 {"output_norm.weight", {m.hidden}, kF32}};
+  for (std::uint64_t i = 0; i < m.layers; ++i) {
+    const std::string layer = "blk." + std::to_string(i) + ".";
+    const bool more =
+        i < m.layers / 8 || i >= 7 * m.layers / 8 || (i - m.layers / 8) % 3 == 2;  // use_more_bits
+    const std::uint32_t careful = m.mixed && more ? kQ6K : plain;
+    tensors.push_back({layer + "attn_norm.weight", {m.hidden}, kF32});
+    tensors.push_back({layer + "ffn_norm.weight", {m.hidden}, kF32});
+    tensors.push_back({layer + "attn_q.weight", {m.hidden, m.hidden}, plain});
+    tensors.push_back({layer + "attn_k.weight", {m.hidden, kv}, plain});
+    tensors.push_back({layer + "attn_v.weight", {m.hidden, kv}, careful});
+    tensors.push_back({layer + "attn_output.weight", {m.hidden, m.hidden}, plain});
+    tensors.push_back({layer + "ffn_gate.weight", {m.hidden, m.ffn}, plain});
+    tensors.push_back({layer + "ffn_up.weight", {m.hidden, m.ffn}, plain});
+    tensors.push_back({layer + "ffn_down.weight", {m.ffn, m.hidden}, careful});
+  }
+  io::GgufWriter file;
+  file.header(tensors.size(), 7)
+      .key_string("general.architecture", "llama")
+      .key_u32("llama.block_count", static_cast<std::uint32_t>(m.layers))
+      .key_u32("llama.embedding_length", static_cast<std::uint32_t>(m.hidden))
+      .key_u32("llama.feed_forward_length", static_cast<std::uint32_t>(m.ffn))
+      .key_u32("llama.attention.head_count", static_cast<std::uint32_t>(m.heads))
+      .key_u32("llama.attention.head_count_kv", static_cast<std::uint32_t>(m.kv_heads))
+      .key_u32("llama.vocab_size", static_cast<std::uint32_t>(m.vocabulary));
+  *data = 0;
+  for (const Tensor& t : tensors) {
+    file.tensor(t.name, t.shape, t.type, *data);
+    std::uint64_t elements = 1;
+    for (const std::uint64_t n : t.shape) elements *= n;
+    const std::uint64_t bytes = t.type == kF32   ? elements * 4
+                                : t.type == kQ8  ? elements / 32 * 34
+                                : t.type == kQ4K ? elements / 256 * 144
+                                                 : elements / 256 * 210;
+    *data += (bytes + 31) / 32 * 32;
+  }
+  return file.pad().bytes();
+}
+
+TEST_F(ModelFile, GgufTotalsAreThoseLlamaCppPrints) {
+  // "model size" of llama.cpp's start-up log, GiB with two decimals.
+  struct Case {
+    LlamaFile file;
+    double gib;
+  };
+  const LlamaFile llama3{32, 4096, 14336, 32, 8, 128256, true};
+  const LlamaFile llama2{32, 4096, 11008, 32, 32, 32000, true};
+  LlamaFile plain = llama3;
+  plain.mixed = false;
+  for (const Case& c : {Case{llama3, 4.58}, Case{llama2, 3.80}, Case{plain, 7.95}}) {
+    std::uint64_t data = 0;
+    const std::string header = llama_file(c.file, &data);
+    const auto model = read_model_file(write("whole.gguf", header, data));
+    ASSERT_TRUE(model.has_value()) << format_error(model.error());
+    EXPECT_TRUE(model->architecture.notes.empty());
+    EXPECT_NEAR(static_cast<double>(model->architecture.exact_weight_bytes) / (1ull << 30), c.gib,
+                0.005);
+  }
+}
+
 TEST_F(ModelFile, GgufHybridWithKvHeadsPerLayer) {
   // LFM2: convolutions where the KV head count is 0.
   io::GgufWriter file;
