@@ -12,6 +12,7 @@ Result<Context> Context::open(const ContextOptions& options) {
   Context context;
   context.threads_ = options.threads;
   context.progress_ = options.progress;
+  context.cancelled_ = options.cancelled;
   context.as_of_ = options.as_of;
   context.catalogue_ = options.catalogue ? PORTOLAN_TRY(market::Catalogue::open(*options.catalogue))
                                          : PORTOLAN_TRY(market::Catalogue::embedded());

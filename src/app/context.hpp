@@ -26,6 +26,8 @@ struct ContextOptions {
   unsigned threads = 0;                     // 0 = hardware
   /// Told what long work is at; "" when it is done. nullptr: nobody listens.
   std::function<void(std::string_view)> progress = {};
+  /// Whether long work is to stop: then it ends with the error `cancelled`. nullptr: never.
+  std::function<bool()> cancelled = {};
 };
 
 /// Immutable; safe to share between threads.
@@ -47,6 +49,7 @@ class Context {
   void progress(std::string_view what) const {
     if (progress_) progress_(what);
   }
+  [[nodiscard]] bool cancelled() const { return cancelled_ && cancelled_(); }
   /// The day prices are judged on: the catalogue's own date (or --as-of), never the clock's, so
   /// that answers repeat.
   [[nodiscard]] Date today() const;
@@ -58,6 +61,7 @@ class Context {
   std::optional<Date> as_of_;
   unsigned threads_ = 0;
   std::function<void(std::string_view)> progress_;
+  std::function<bool()> cancelled_;
 };
 
 }  // namespace portolan::app

@@ -40,7 +40,7 @@ Result<Answer> read_and_run(const io::Value& request, const Context& context, Re
   if constexpr (requires { typed.document; }) {
     // The job itself, not the path it was read from: the answer stands on its own.
     for (auto& [key, value] : answer.envelope.request.object()) {
-      if (key == "job") value = typed.document;
+      if ((key == "job" || key == "scenario") && typed.document.is_object()) value = typed.document;
     }
   }
   return Answer(std::move(answer));
@@ -77,6 +77,7 @@ Result<ArticleRequest> read_article(const io::Value& request) {
 Result<Answer> execute(std::string_view verb, const io::Value& request, const Context& context) {
   if (verb == "estimate") return read_and_run(request, context, read_estimate, estimate);
   if (verb == "plan") return read_and_run(request, context, read_plan, plan);
+  if (verb == "simulate") return read_and_run(request, context, read_simulate, simulate);
   if (verb == "offers") return read_and_run(request, context, read_offers, offers);
   if (verb == "gpus") return read_and_run(request, context, read_gpus, gpus);
   if (verb == "models") return read_and_run(request, context, read_models, models);

@@ -11,12 +11,14 @@
 #include "app/estimate.hpp"
 #include "app/lookups.hpp"
 #include "app/plan.hpp"
+#include "app/simulate.hpp"
 #include "app/validate.hpp"
 
 namespace portolan::app {
 
-using Answer = std::variant<EstimateAnswer, PlanAnswer, OffersAnswer, GpusAnswer, ModelsAnswer,
-                            ProvidersAnswer, ArticleAnswer, ValidateAnswer, CalibrateAnswer>;
+using Answer =
+    std::variant<EstimateAnswer, PlanAnswer, OffersAnswer, GpusAnswer, ModelsAnswer,
+                 ProvidersAnswer, ArticleAnswer, ValidateAnswer, CalibrateAnswer, SimulateAnswer>;
 
 /// `request` is an object with the verb's keys (values as JSON or as the text of a flag). Errors:
 /// usage (unknown verb), and the verb's own.

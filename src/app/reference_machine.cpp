@@ -36,12 +36,13 @@ hardware::Node reference_node(const hardware::Accelerator& accelerator, std::int
 }
 
 Priced cheapest_accelerator_hour(const market::Catalogue& catalogue,
-                                 const hardware::Accelerator& accelerator, std::int64_t count) {
+                                 const hardware::Accelerator& accelerator, std::int64_t count,
+                                 market::Purchase purchase) {
   const market::Offer* best = nullptr;
   bool best_large = false;
   for (const market::Offer& offer : catalogue.offers()) {
     if (offer.accelerator != &accelerator || offer.standing != market::Standing::kAccepted ||
-        offer.purchase != market::Purchase::kOnDemand || offer.gpu_component_only) {
+        offer.purchase != purchase || offer.gpu_component_only) {
       continue;
     }
     const std::optional<Money> price = offer.usd_per_accelerator_hour();
@@ -54,10 +55,10 @@ Priced cheapest_accelerator_hour(const market::Catalogue& catalogue,
     }
   }
   if (best == nullptr) return {};
-  return {
-      best->usd_per_accelerator_hour()->per_hour(),
-      fmt::format("cheapest on-demand offer: {} {} {}", best->provider, best->sku, best->region),
-      best};
+  return {best->usd_per_accelerator_hour()->per_hour(),
+          fmt::format("cheapest {} offer: {} {} {}", market::purchase_name(purchase),
+                      best->provider, best->sku, best->region),
+          best};
 }
 
 }  // namespace portolan::app

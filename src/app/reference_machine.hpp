@@ -21,9 +21,10 @@ struct Priced {
   const market::Offer* offer = nullptr;
 };
 
-/// The cheapest accepted on-demand accelerator-hour among machines that hold at least `count`
-/// accelerators (8 at most), else of any size.
+/// The cheapest accepted accelerator-hour among machines that hold at least `count` accelerators (8
+/// at most), else of any size.
 Priced cheapest_accelerator_hour(const market::Catalogue& catalogue,
-                                 const hardware::Accelerator& accelerator, std::int64_t count);
+                                 const hardware::Accelerator& accelerator, std::int64_t count,
+                                 market::Purchase purchase = market::Purchase::kOnDemand);
 
 }  // namespace portolan::app

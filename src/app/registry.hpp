@@ -44,7 +44,11 @@ struct Verb {
   std::string_view name, summary, details;
   std::vector<Option> options;             // besides the common ones
   std::vector<std::string_view> examples;  // commands that run as printed
+  bool seeded = false;                     // takes --seed as the request's key "seed"
 };
+
+/// The verb `simulate`, which has options enough for a file of its own.
+Verb simulate_verb();
 
 /// In the order help shows them.
 std::span<const Verb> verbs();

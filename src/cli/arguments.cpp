@@ -131,6 +131,7 @@ Result<void> read_common(const std::deque<Slot>& slots, Common& common) {
                           app::flag_of(*slot.option), {}));
       }
       if (key == "threads") common.threads = static_cast<unsigned>(*number);
+      if (key == "seed") common.seed = number;
     }
   }
   return {};
@@ -236,6 +237,7 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
   }
   PORTOLAN_DO(read_common(slots, out.common));
   if (out.common.explain) out.request.set("explain", true);
+  if (out.common.seed && out.verb->seeded) out.request.set("seed", *out.common.seed);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // Command line -> verb, request object and output options, all from the option registry.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct Common {
   std::optional<std::string> catalogue, profile;
   std::optional<Date> as_of;
   unsigned threads = 0;
+  std::optional<std::int64_t> seed;
   std::string color = "auto";
 };
 

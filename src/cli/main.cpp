@@ -20,11 +20,13 @@
 #include "base/units_text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/documents.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/terminal.hpp"
 #include "io/text_formats.hpp"
 #include "render/format.hpp"
 #include "render/plot.hpp"
 #include "render/score_plot.hpp"
+#include "render/simulation_report.hpp"
 #include "render/value_of.hpp"
 #include "render/words.hpp"
 
@@ -195,7 +197,7 @@ Result<SideFiles> side_files(io::Value& request, const app::Verb& verb) {
   SideFiles files{.svg = take(request, "svg"),
                   .rows = take(request, "rows"),
                   .profile = verb.name == "calibrate" ? take(request, "out") : io::Value(),
-                  .force = !take(request, "force").is_null()};
+                  .force = verb.name != "simulate" && !take(request, "force").is_null()};
   struct Named {
     const char* flag;
     const io::Value& value;
@@ -233,6 +235,14 @@ Result<void> write_side_files(const app::Answer& answer, const SideFiles& files,
                                   render::score_plot(points, "Predicted against measured")));
     if (files.rows.is_string())
       PORTOLAN_DO(write_side_file(files.rows, files.force, render::score_rows(points, !csv_raw)));
+    return {};
+  }
+  if (const auto* simulated = std::get_if<app::SimulateAnswer>(&answer)) {
+    const app::SimulateFiles& own = simulated->files;
+    if (own.report)
+      PORTOLAN_DO(write_side_file(*own.report, own.force, render::simulation_report(*simulated)));
+    if (own.bench_json)
+      PORTOLAN_DO(write_side_file(*own.bench_json, own.force, render::bench_json(*simulated)));
     return {};
   }
   if (const auto* fitted = std::get_if<app::CalibrateAnswer>(&answer))
@@ -278,9 +288,11 @@ Result<int> answer(Arguments arguments, bool json_errors) {
                                                                 .as_of = common.as_of,
                                                                 .profile = common.profile,
                                                                 .threads = common.threads,
-                                                                .progress = std::ref(progress)}));
+                                                                .progress = std::ref(progress),
+                                                                .cancelled = interrupted}));
   log(fmt::format("catalogue of {}, {} offers, {} models open", context.catalogue().date().text(),
                   context.catalogue().offers().size(), context.models().ids().size()));
+  if (arguments.verb->seeded || arguments.request.find("verify") != nullptr) catch_interrupts();
   auto executed = app::execute(arguments.verb->name, arguments.request, context);
   progress("");
   if (!executed) return fail(as_typed(std::move(executed).error(), *arguments.verb));
@@ -330,7 +342,9 @@ int main(int argc, char** argv) {
   const bool json = cli::wants_json(words);
   try {
     const Result<int> result = cli::run(words, json);
-    return result ? *result : cli::report(result.error(), json);
+    if (result) return *result;
+    const int code = cli::report(result.error(), json);
+    return result.error().code == ErrorCode::kCancelled ? cli::interrupt_code() : code;
   } catch (const std::bad_alloc&) {
     return cli::report({.code = ErrorCode::kInternal,
                         .message = "out of memory",

@@ -14,6 +14,7 @@ void write_page(Page& page, const app::ProvidersAnswer& answer, const Options& o
 void write_page(Page& page, const app::ArticleAnswer& answer, const Options& options);
 void write_page(Page& page, const app::ValidateAnswer& answer, const Options& options);
 void write_page(Page& page, const app::CalibrateAnswer& answer, const Options& options);
+void write_page(Page& page, const app::SimulateAnswer& answer, const Options& options);
 
 /// Derivation trees as indented text.
 void write_derivations(Page& page, const std::vector<Derivation>& derivations);

@@ -81,6 +81,7 @@ std::vector<FieldInfo> fields_of(std::string_view verb) {
   if (verb == "models") return models_fields();
   if (verb == "providers") return providers_fields();
   if (verb == "calibrate") return calibrate_fields();
+  if (verb == "simulate") return simulate_fields();
   return validate_fields();
 }
 
@@ -268,16 +269,15 @@ Value to_value(const app::Answer& answer, const ValueOptions& options) {
   catalogue.set("oldest_price_date", date_or_null(envelope.oldest_price_date));
   out.set("catalogue", std::move(catalogue));
   out.set("request", envelope.request);
-  if (const auto* timed = std::get_if<app::PlanAnswer>(&answer)) {
-    out.set("result", result_of(*timed, options.timing));
-  } else {
-    std::visit(
-        [&](const auto& a) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(a)>, app::PlanAnswer>)
-            out.set("result", result_of(a));
-        },
-        answer);
-  }
+  std::visit(
+      [&](const auto& a) {
+        if constexpr (requires { result_of(a, true); }) {
+          out.set("result", result_of(a, options.timing));
+        } else {
+          out.set("result", result_of(a));
+        }
+      },
+      answer);
   const auto* planned = std::get_if<app::PlanAnswer>(&answer);
   const auto* validated = std::get_if<app::ValidateAnswer>(&answer);
   const std::optional<Error>* policy = planned != nullptr     ? &planned->policy

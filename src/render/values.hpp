@@ -17,6 +17,7 @@ io::Value result_of(const app::ProvidersAnswer& answer);
 io::Value result_of(const app::ArticleAnswer& answer);
 io::Value result_of(const app::ValidateAnswer& answer);
 io::Value result_of(const app::CalibrateAnswer& answer);
+io::Value result_of(const app::SimulateAnswer& answer, bool timing);
 
 std::vector<FieldInfo> estimate_fields();
 std::vector<FieldInfo> plan_fields();
@@ -27,6 +28,7 @@ std::vector<FieldInfo> providers_fields();
 std::vector<FieldInfo> article_fields();
 std::vector<FieldInfo> validate_fields();  // of the article and of measured points
 std::vector<FieldInfo> calibrate_fields();
+std::vector<FieldInfo> simulate_fields();
 
 // Short forms for getters.
 template <class Q>
