@@ -174,7 +174,9 @@ Result<void> check_roles(const Scenario& scenario) {
       for (const SharedModel& one : pool.sharing.models) shared = shared || one.model == m;
       if (!pool.sharing.models.empty()) continue;
       if (pool.model != m) continue;
-      prompts = prompts || (pool.role == Role::kPrompt);
+      // A pool that never has a machine serves nobody.
+      if (pool.replicas == 0 && pool.autoscale.policy == Scaling::kStatic) continue;
+      prompts = prompts || pool.role == Role::kPrompt;
       outputs = outputs || (pool.role == Role::kOutput && pool.replicas > 0);
       both = both || pool.role == Role::kBoth;
     }
@@ -192,7 +194,8 @@ Result<void> check_roles(const Scenario& scenario) {
       return fail(ErrorCode::kUsage,
                   fmt::format("model '{}' is on a shared pool and on one of its own", name));
     if (!prompts && !both && !shared && !scenario.models.empty())
-      return fail(ErrorCode::kUsage, fmt::format("no pool serves model '{}'", name));
+      return fail(ErrorCode::kInfeasible,
+                  fmt::format("no pool with replicas serves model '{}'", name));
   }
   for (const Link& link : scenario.links) {
     Checker part("a link between pools");

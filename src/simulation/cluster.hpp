@@ -216,6 +216,7 @@ class Cluster {
   bool starting_ = false;      // machines are ready when ordered
   struct Split {
     std::uint32_t slot = 0, handle = 0;  // where its prompt's blocks are
+    std::uint32_t to = 0;                // where its outputs will be computed
   };
   std::unordered_map<std::uint64_t, Split> splits_;  // by request; never iterated
   struct Transfer {

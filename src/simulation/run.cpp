@@ -43,7 +43,12 @@ Result<void> Cluster::pull() {
                 fmt::format("request {} arrives at {} s, before the one ahead of it", next_.index,
                             to_seconds(next_.arrival)),
                 "sort the trace by arrival");
-  if (next_.arrival > horizon_ || next_.arrival > kLongest) has_next_ = false;
+  if (next_.arrival > horizon_)
+    has_next_ = false;
+  else if (next_.arrival > kLongest)
+    return fail(ErrorCode::kLimit,
+                fmt::format("request {} arrives more than 100 days after the start", next_.index),
+                "simulate a part of the trace, or give a horizon");
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.hpp"
 #include "simulation/cluster.hpp"
 
 namespace portolan::simulation {
@@ -41,8 +42,10 @@ void Cluster::send_output(Finished&& prompt, std::uint32_t slot) {
   std::optional<std::uint32_t> to;
   if (!candidates.empty())
     to = router_.choose(prompt.request, candidates, machines_, now_, g.outputs->turn);
+  // Neither of the two machines may leave before the cache is over.
   ++machines_[slot].holding;
-  splits_[index] = {.slot = slot, .handle = prompt.handle};
+  ++machines_[to.value_or(slot)].holding;
+  splits_[index] = {.slot = slot, .handle = prompt.handle, .to = to.value_or(slot)};
   if (!to || !machines_[*to].replica->submit(std::move(prompt.request), prompt.outcome, now_,
                                              Part::kOutput)) {
     forget_prompt(index);
@@ -54,7 +57,9 @@ void Cluster::send_output(Finished&& prompt, std::uint32_t slot) {
 }
 
 void Cluster::begin_transfer(std::uint32_t slot, const Replica::Awaiting& awaiting) {
-  const Split& split = splits_.at(awaiting.index);
+  const auto found = splits_.find(awaiting.index);
+  PORTOLAN_CHECK(found != splits_.end());
+  const Split& split = found->second;
   const std::uint32_t from = machines_[split.slot].pool, to = machines_[slot].pool;
   Wire& wire = wires_[from * scenario_->pools.size() + to];
   const double bytes =
@@ -90,6 +95,7 @@ void Cluster::forget_prompt(std::uint64_t index) {
   const Split split = found->second;
   splits_.erase(found);
   --machines_[split.slot].holding;
+  --machines_[split.to].holding;
   machines_[split.slot].replica->release(split.handle, now_);
   collect(split.slot);
   if (machines_[split.slot].state == MachineState::kDraining) release_if_drained(split.slot);

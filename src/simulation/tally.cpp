@@ -5,7 +5,8 @@
 namespace portolan::simulation {
 
 Tally::Tally(const Scenario& scenario)
-    : exact_(scenario.exact),
+    : scenario_(&scenario),
+      exact_(scenario.exact),
       models_(std::max<std::size_t>(1, scenario.models.size())),
       classes_(std::max<std::size_t>(1, scenario.classes.size())),
       pools_(scenario.pools.size()),
@@ -137,10 +138,16 @@ GroupResult Tally::sum(Belongs belongs, const Targets* targets) const {
 template <class Belongs>
 double Tally::share(std::uint32_t pool, Belongs belongs) const {
   double part = 0, whole = 0;
+  const bool prompts = scenario_->pools[pool].role == Role::kPrompt;
   for (const std::unique_ptr<Cell>& c : cells_) {
-    if (!c || c->pool != pool) continue;
-    whole += c->in_service;
-    if (belongs(*c)) part += c->in_service;
+    if (!c || c->pool == kNowhere) continue;
+    double work = 0;
+    if (prompts && c->model == scenario_->pools[pool].model)
+      work = static_cast<double>(c->counts.input_tokens);
+    else if (c->pool == pool)
+      work = c->in_service;
+    whole += work;
+    if (belongs(*c)) part += work;
   }
   return whole > 0 ? part / whole : 0;
 }

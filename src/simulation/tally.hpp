@@ -31,7 +31,8 @@ class Tally {
   [[nodiscard]] GroupResult of_class(std::uint32_t slo_class) const;
   [[nodiscard]] GroupResult of_model(std::uint32_t model) const;
   [[nodiscard]] GroupResult of_pool(std::uint32_t pool) const;
-  /// What of a pool's money a model or class used: its share of the time in service there.
+  /// What of a pool's money a model or class used: its share of the time in service there; of a
+  /// pool of prompts, its share of the prompt tokens of the model. Of a pool that served nobody: 0.
   [[nodiscard]] double class_share(std::uint32_t slo_class, std::uint32_t pool) const;
   [[nodiscard]] double model_share(std::uint32_t model, std::uint32_t pool) const;
   /// Dollars paid to the hosted API.
@@ -65,6 +66,7 @@ class Tally {
   template <class Belongs>
   [[nodiscard]] double hosted(Belongs belongs) const;
 
+  const Scenario* scenario_;
   bool exact_ = false;
   std::size_t models_ = 1, classes_ = 1, pools_ = 1;
   std::vector<Targets> targets_;              // by class

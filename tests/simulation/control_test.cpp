@@ -358,6 +358,21 @@ TEST(Control, MachinesThatBreakComeBack) {
   EXPECT_GT(run_all(scenario, all).result.all.lost, 0u);
 }
 
+TEST(Control, AvailabilityIsThatOfTheSeries) {
+  // One machine that is back at once when there is capacity: ready as long as the series has any.
+  Scenario scenario = on_spot({{.available = 1, .seconds = 70},
+                               {.available = 0, .seconds = 30},
+                               {.available = 2, .seconds = 40},
+                               {.available = 0, .seconds = 60}});
+  scenario.pools[0].replicas = 1;
+  scenario.pools[0].load = LoadTime{.weight_bytes = 0};
+  scenario.pools[0].spot->warning_seconds = 0;
+  const RunResult r = run_all(scenario, poisson(4000, 2, 100, 20)).result;
+  ASSERT_GT(r.simulated_seconds, 1900);
+  EXPECT_NEAR(r.pools[0].ready_share, 110.0 / 200, 0.03);
+  EXPECT_NEAR(r.pools[0].replica_seconds / r.simulated_seconds, r.pools[0].ready_share, 1e-6);
+}
+
 TEST(Control, NothingForEverEndsWithAVerdict) {
   Scenario scenario = on_spot({{.available = 0, .seconds = 100}});
   const RunResult r = run_all(scenario, poisson(10, 1, 100, 10)).result;

@@ -274,6 +274,19 @@ TEST(Split, PromptsAndOutputsRunApart) {
   EXPECT_LT(o.group.latency.itl.p99, mixed.pools[0].group.latency.itl.p99);
 }
 
+TEST(Split, MoneyOfBothPoolsIsOfTheRequests) {
+  Scenario scenario = split(2, 1);
+  scenario.pools[0].usd_per_hour = 5;
+  scenario.pools[1].usd_per_hour = 2;
+  scenario.classes = {named("a"), named("b")};
+  std::vector<Request> all = poisson(200, 4, 1000, 100);
+  for (Request& r : all) r.slo_class = r.index % 3 == 0 ? 1 : 0;
+  const RunResult r = run_all(scenario, all).result;
+  EXPECT_NEAR(*r.classes[0].usd + *r.classes[1].usd, *r.usd, 1e-9);
+  EXPECT_GT(*r.classes[0].usd, *r.classes[1].usd);
+  EXPECT_NEAR(*r.models[0].usd, *r.usd, 1e-9);
+}
+
 TEST(Split, ANarrowLinkBacksUpIntoThePrompts) {
   Scenario scenario = split(1, 2);
   EngineModel small = *scenario.pools[0].engine;

@@ -119,6 +119,24 @@ TEST(Run, TwiceTheRateIsNeverFaster) {
   }
 }
 
+TEST(Run, FasterHardwareIsNeverSlower) {
+  EngineModel slow = plain_engine();
+  const EngineModel fast = plain_engine();  // of H100
+  slow.cost = std::make_shared<StepCost>(
+      cost::StepModel::compile(parts::llama_8b(), parts::machine(parts::a100(), 8), {},
+                               *cost::find_engine("vllm-0.19"))
+          .value(),
+      1, 0);
+  for (const double rate : {2.0, 10.0, 30.0}) {
+    const std::vector<Request> all = poisson(500, rate, 500, 120);
+    const Latencies a = run_all(scenario_of({pool_of(shared(slow), 1)}), all).result.all.latency;
+    const Latencies b = run_all(scenario_of({pool_of(shared(fast), 1)}), all).result.all.latency;
+    EXPECT_LT(b.e2e.mean, a.e2e.mean);
+    EXPECT_LT(b.ttft.mean, a.ttft.mean);
+    EXPECT_LT(b.tpot.mean, a.tpot.mean);
+  }
+}
+
 TEST(Run, MoneyIsTimeTimesPriceAndItsPartsAddUp) {
   EngineModel engine = plain_engine();
   engine.idle_watts = 100;
@@ -301,6 +319,11 @@ TEST(Run, UnsortedTracesAndContradictionsAreErrors) {
   EXPECT_FALSE(run(scenario_of({}), fine, {}));
   EXPECT_EQ(run(scenario_of({pool_of(shared(plain_engine()), 0)}), fine, {}).error().code,
             ErrorCode::kInfeasible);
+  ListSource far({request(0, 1, 10, 10), request(1, 1e8, 10, 10)});
+  EXPECT_EQ(run(good, far, {}).error().code, ErrorCode::kLimit);
+  Scenario unserved = good;
+  unserved.models.push_back("other");
+  EXPECT_EQ(run(unserved, fine, {}).error().code, ErrorCode::kInfeasible);
   // Nothing at all is an answer too.
   ListSource nothing({});
   EXPECT_EQ(run(good, nothing, {}).value().all.offered, 0u);
