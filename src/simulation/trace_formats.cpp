@@ -25,7 +25,11 @@ constexpr std::array kNative{FieldSpec{"arrival_seconds", Field::kArrival},
 constexpr std::array kMooncake{
     FieldSpec{"timestamp", Field::kArrival, true, kMilli}, FieldSpec{"input_length", Field::kInput},
     FieldSpec{"output_length", Field::kOutput}, FieldSpec{"hash_ids", Field::kIds, false},
-    FieldSpec{"session_id", Field::kConversation, false}};
+    FieldSpec{"session_id", Field::kConversation, false},
+    // Names that Dynamo takes for the same.
+    FieldSpec{"created_time", Field::kArrival, false, kMilli},
+    FieldSpec{"input_tokens", Field::kInput, false},
+    FieldSpec{"output_tokens", Field::kOutput, false}};
 constexpr std::array kReduced{FieldSpec{"timestamp_ns", Field::kArrival, true, kNano},
                               FieldSpec{"input_length", Field::kInput},
                               FieldSpec{"output_length", Field::kOutput},

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/files.hpp"
@@ -193,6 +194,34 @@ TEST_F(FilesFaultTest, ReadingFailsAtEachCallInTurn) {
     }
   }
   EXPECT_GE(failures, 3);  // open, fstat, read
+}
+
+TEST_F(FilesFaultTest, ReadingPieceByPieceFailsAtEachCallInTurn) {
+  ASSERT_TRUE(write_file(path_, "content", false));
+  int failures = 0;
+  for (int call = 0; call < 10; ++call) {
+    arm(call, EIO);
+    std::string content;
+    std::optional<Error> error;
+    Result<FileInput> input = FileInput::open(path_);
+    if (!input) error = input.error();
+    while (!error) {
+      char piece[3];
+      const Result<std::size_t> got = input->read(piece, sizeof piece);
+      if (!got) error = got.error();
+      if (!got || *got == 0) break;
+      content.append(piece, *got);
+    }
+    disarm();
+    if (error) {
+      ++failures;
+      EXPECT_EQ(error->code, ErrorCode::kIo) << call;
+      EXPECT_EQ(error->where.file, path_) << call;
+    } else {
+      EXPECT_EQ(content, "content") << call;
+    }
+  }
+  EXPECT_EQ(failures, 6);  // open, fstat, four reads
 }
 
 }  // namespace

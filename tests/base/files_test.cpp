@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace portolan {
 namespace {
@@ -49,6 +50,14 @@ TEST_F(FilesTest, WritesAndReadsBack) {
   EXPECT_TRUE(is_directory(folder_.string()));
   ASSERT_TRUE(write_file(path("empty"), "", false));
   EXPECT_EQ(read_file(path("empty")), "");
+}
+
+TEST_F(FilesTest, ListsFolders) {
+  EXPECT_EQ(list_folder(folder_.string()), std::vector<std::string>());
+  for (const char* const name : {"b", "a", "C"}) ASSERT_TRUE(write_file(path(name), "", false));
+  EXPECT_EQ(list_folder(folder_.string()), (std::vector<std::string>{"C", "a", "b"}));
+  EXPECT_EQ(list_folder(path("none")).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(list_folder(path("a")).error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(FilesTest, KeepsAnExistingFileUnlessForced) {

@@ -55,6 +55,10 @@ TEST(TrafficTrace, Mooncake) {
       {.hash_tokens = 16});
   ASSERT_TRUE(other) << format_error(other.error());
   EXPECT_EQ((*other)[0].id_tokens, 16);
+  const auto alias = read("{\"created_time\": 2, \"input_tokens\": 5, \"output_tokens\": 1}\n",
+                          {.format = "mooncake"});
+  ASSERT_TRUE(alias) << format_error(alias.error());
+  EXPECT_EQ((*alias)[0].arrival, kSecond / 500);
 }
 
 TEST(TrafficTrace, AzureWithAnyZoneAndLineEnd) {
