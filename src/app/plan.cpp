@@ -20,6 +20,7 @@ Result<PlanRequest> read_plan(const io::Value& value) {
   io::Fields fields(value, "", problems);
   PlanRequest request;
   request.top = fields.integer("top", 0, 1'000'000).value_or(10);
+  request.verify = fields.integer("verify", 0, 1000).value_or(0);
   request.explain = flag(fields, "explain");
   request.max_price_age_days = age_days(fields, "max_price_age");
   const io::Value* job = fields.require("job") ? fields.get("job") : nullptr;
@@ -54,6 +55,14 @@ void add_assumptions(Envelope& envelope, const planner::PlanResult& result,
                     "traffic.cached_share in the job");
     envelope.assume("peak_requests_per_second", job.traffic.peak_requests_per_second, "derived",
                     "traffic.peak_factor in the job");
+    if (result.search.verified > 0) {
+      envelope.assume("verified_by",
+                      job.kind == planner::JobKind::kServe
+                          ? "simulated Poisson arrivals at the peak rate, least-requests routing "
+                            "over at most 4 replicas, 4 seeds"
+                          : "simulation of all requests, there at the start, 4 seeds",
+                      "default", "--verify");
+    }
     envelope.assume("spare_replicas", job.spare_replicas,
                     job.spare_replicas > 0 ? "job" : "default", "spare_replicas: in the job");
   } else {
@@ -118,11 +127,15 @@ Result<PlanAnswer> plan(const PlanRequest& request, const Context& context) {
   options.threads = context.threads();
   options.today = context.today();
   options.kernels = context.kernels(kServingBackend);
+  options.verify = static_cast<std::size_t>(request.verify);
+  options.progress = [&context](std::string_view what) { context.progress(what); };
+  options.cancelled = [&context] { return context.cancelled(); };
   const Seconds start = monotonic_now();
   auto planned = planner::plan(request.job, context.catalogue(), context.models(), options);
   if (!planned) return fail(placed(std::move(planned).error(), request));
   answer.result = std::move(*planned);
   answer.result.search.elapsed_seconds = (monotonic_now() - start).raw();
+  context.progress("");
   answer.shown = request.top == 0
                      ? answer.result.plans.size()
                      : std::min(answer.result.plans.size(), static_cast<std::size_t>(request.top));

@@ -16,6 +16,7 @@ struct PlanRequest {
       document;  // the job as it was written, for places of problems and for the answer's request
   std::string file;  // it came from; empty when the request held it
   std::int64_t top = 10;
+  std::int64_t verify = 0;  // so many of the cheapest plans are simulated
   bool explain = false;
   std::optional<std::int64_t> max_price_age_days;
 };

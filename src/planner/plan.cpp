@@ -14,6 +14,7 @@
 #include "cost/profile.hpp"
 #include "planner/ranking.hpp"
 #include "planner/search.hpp"
+#include "planner/verify.hpp"
 
 namespace portolan::planner {
 namespace {
@@ -33,6 +34,7 @@ constexpr std::array<std::string_view, kReasonCount> kReasons{"memory",
 // One of the job's models with its answers, one per shape.
 struct Contender {
   model::Model model;
+  std::shared_ptr<const model::Architecture> architecture;  // of `model`, for its plans
   std::optional<double> quality;
   std::vector<ShapeAnswer> answers;
 };
@@ -200,6 +202,7 @@ class Planner {
       Plan plan = price(job_, offer, market_.provider(offer.provider), *solution);
       plan.model = contenders_[i].model.id;
       plan.quality = contenders_[i].quality;
+      plan.architecture = contenders_[i].architecture;
       // For the same money the better model, then the one named first.
       if (best.plan && std::tuple(cost_of(*best.plan), -best.plan->quality.value_or(0)) <=
                            std::tuple(cost_of(plan), -plan.quality.value_or(0))) {
@@ -422,11 +425,17 @@ Result<PlanResult> plan_on(const Job& job, Market market, std::vector<NamedModel
     for (const std::string& note : architecture.notes) {
       warnings.push_back(fmt::format("{}: {}", name_of(named.model), note));
     }
-    contenders.push_back(
-        {.model = std::move(named.model), .quality = named.quality, .answers = {}});
+    auto shared = std::make_shared<const model::Architecture>(architecture);
+    contenders.push_back({.model = std::move(named.model),
+                          .architecture = std::move(shared),
+                          .quality = named.quality,
+                          .answers = {}});
   }
   PlanResult result = Planner(job, market, filter, std::move(contenders), options).run();
   result.warnings.insert(result.warnings.begin(), warnings.begin(), warnings.end());
+  if (options.verify > 0 && result.feasible()) {
+    PORTOLAN_DO(verify(result, market, filter, options));
+  }
   result.models_rejected = std::move(rejected);
   return result;
 }

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/derivation.hpp"
@@ -36,6 +39,36 @@ std::string_view reason_name(Reason reason);
 
 struct Interval {
   double low = 0, high = 0;
+};
+
+/// What simulations say of a plan (verify.hpp); a closed set.
+enum class Verdict : std::uint8_t {
+  kConfirmed,  // what was planned, no more and no less
+  kFewer,      // fewer replicas (a batch: less time) will do
+  kMore,       // it takes more
+  kFails       // no number of replicas meets the targets, or they go beyond a cap of the job
+};
+std::string_view verdict_name(Verdict verdict);
+
+/// Rates are of one replica; `rate` is within the targets and the job's utilisation.
+struct Verification {
+  Verdict verdict = Verdict::kConfirmed;
+  double rate = 0, rate_closed_form = 0;          // requests per second
+  double capacity = 0, capacity_closed_form = 0;  // that can be answered at all
+  std::string binding, binding_closed_form;       // what stops a higher rate: "ttft_p95" …
+  bool stable = true;  // as planned: the queue does not only grow; latencies are unset otherwise
+  std::optional<Seconds> ttft_p95, tpot_p95, ttft_mean, tpot_mean;  // as planned
+  double batch = 0;                                                 // as planned, per replica
+  std::int64_t replicas = 1, instances = 1;  // that the rate asks for, spares included
+  UsdRate usd_per_hour{0};                   // of these
+  std::optional<Usd> usd_total;              // batch
+  std::optional<Seconds> duration;           // batch
+  std::int64_t replicas_simulated = 1;
+  std::uint64_t requests = 0, simulations = 0;  // requests: simulated in all
+  int seeds = 0;
+  /// Largest of |closed form / simulation − 1| over the rate and both 95th percentiles.
+  double disagreement = 0;
+  std::string why;  // of a failure, or of a disagreement beyond a tenth; else empty
 };
 
 /// One row: one offer (or several at one price) with its best strategy.
@@ -74,6 +107,11 @@ struct Plan {
   std::string support_confidence;  // of the engine on this chip
   bool advise_proof_of_concept = false;
   bool pareto = false;  // on the cost–latency front
+  std::optional<Verification> verified;
+  // What a simulation starts from; serve, batch.
+  std::shared_ptr<const cost::StepModel> step;
+  std::shared_ptr<const model::Architecture> architecture;
+  std::int64_t instances_per_replica = 1, replicas_per_instance = 1;  // one of them is 1
   std::vector<std::string> notes;
 };
 
@@ -103,6 +141,7 @@ struct Coverage {
 struct Search {
   std::uint64_t shapes = 0, candidates = 0, evaluated = 0;
   double elapsed_seconds = 0;
+  std::uint64_t verified = 0, simulated_requests = 0;  // plans and requests that were simulated
 };
 
 struct PlanResult {
@@ -126,6 +165,10 @@ struct PlanOptions {
   Date today;
   /// Curves of the kernels of a serving engine; training uses the machines' sustained shares.
   cost::KernelSource kernels = {};
+  std::size_t verify = 0;  // so many of the cheapest plans are simulated
+  /// Told what long work is at, by any thread, one at a time; nullptr: nobody listens.
+  std::function<void(std::string_view)> progress = {};
+  std::function<bool()> cancelled = {};  // nullptr: never
 };
 
 /// Searches the whole catalogue. An empty `plans` is an answer (exit code 3 is the face's

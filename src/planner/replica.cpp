@@ -290,6 +290,7 @@ void ReplicaJudge::describe(const Replica& replica, Plan& plan) const {
   plan.support_confidence = replica.support.row->confidence;
   plan.advise_proof_of_concept = replica.support.row->advise_proof_of_concept;
   plan.limits = replica.engine;
+  plan.step = replica.step;
   if (replica.support.as_fp16) plan.notes.emplace_back("bf16 weights are computed in fp16 here");
 }
 

@@ -189,6 +189,11 @@ class GroupSolver {
   Solution describe(const Replica& replica, const Shape& shape) const {
     Solution solution;
     judge_.describe(replica, solution.plan);
+    if (replica.layout.nodes > 1) {
+      solution.plan.instances_per_replica = replica.layout.nodes;
+    } else {
+      solution.plan.replicas_per_instance = replicas_per_instance(replica, shape);
+    }
     if (shape.share < 1) {
       solution.plan.notes.push_back(
           fmt::format("a partition: {} of the accelerator's bandwidth and arithmetic are assumed",

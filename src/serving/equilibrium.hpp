@@ -110,10 +110,12 @@ class Equilibrium {
   }
 
   struct Latency {
-    double rate = 0;   // requests per second
-    double batch = 0;  // mean requests in service, all lanes
-    double step = 0;   // T
-    double queue = 0;  // mean wait for a slot
+    double rate = 0;    // requests per second
+    double batch = 0;   // mean requests in service, all lanes
+    double step = 0;    // T
+    double queue = 0;   // mean wait for a slot
+    double wait = 0;    // mean from the engine's queue to the request's first step
+    double prompt = 0;  // mean from there to its first token
     double ttft_mean = 0, ttft_p95 = 0, tpot_mean = 0, tpot_p95 = 0, e2e_mean = 0, e2e_p95 = 0;
   };
 
@@ -166,8 +168,9 @@ class Equilibrium {
     const double conditional = residence / (servers * std::max(1e-12, 1.0 - rho)) * variability;
     out.queue = delayed * conditional;
 
-    const double base = in_.front_seconds + residual + pipeline + own;
-    out.ttft_mean = base + out.queue;
+    out.wait = residual + pipeline + out.queue;
+    out.prompt = own;
+    out.ttft_mean = in_.front_seconds + out.wait + out.prompt;
     const double per_prompt = in_.uncached_tokens > 0 ? std::max(0.0, own - step.mean) : 0.0;
     const double variance = busy * step.mean * step.mean * (1.0 / 12.0 + cv2 / 3.0) +
                             step.variance + per_prompt * per_prompt * in_.input_cv2 +

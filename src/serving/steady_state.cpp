@@ -93,6 +93,8 @@ SteadyState latencies_of(const Equilibrium<LaneStep>& equilibrium, const Workloa
   state.batch = latency.batch;
   state.ttft_mean = Seconds(latency.ttft_mean);
   state.ttft_p95 = Seconds(latency.ttft_p95);
+  state.wait_mean = Seconds(latency.wait);
+  state.prompt_mean = Seconds(latency.prompt);
   if (work.output_tokens > 1.0) {
     state.tpot_mean = Seconds(latency.tpot_mean);
     state.tpot_p95 = Seconds(latency.tpot_p95);

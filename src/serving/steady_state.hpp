@@ -40,6 +40,9 @@ struct SteadyState {
   double max_requests_per_second = 0;  // λ_max
   double batch = 0;                    // requests in service, mean
   std::optional<Seconds> ttft_mean, ttft_p95, tpot_mean, tpot_p95, e2e_mean, e2e_p95;
+  /// Parts of ttft_mean beside the front end: from the engine's queue to the first step that
+  /// computes some of the request, from there to its first token.
+  std::optional<Seconds> wait_mean, prompt_mean;
   double output_tokens_per_second = 0;  // served
   cost::Bound bound = cost::Bound::kMemory;
   /// Mean of all accelerators of the replica; nullopt when their board power is unknown.
