@@ -1,12 +1,14 @@
 // Published training steps and training memory, predicted row by row.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "hardware/accelerator.hpp"
 #include "measure/score.hpp"
 #include "measure/table.hpp"
+#include "model/architecture.hpp"
 #include "model/library.hpp"
 
 namespace portolan::measure {
@@ -32,14 +34,13 @@ std::vector<ScoredPoint> score_training(const Table& table, const std::string& s
 std::vector<ScoredPoint> score_training_memory(const Table& table, const std::string& set,
                                                const KnownThings& known);
 
-/// The accelerator a training table means by a name such as "H100-96GB" or "A100": of all parts
-/// the name may stand for the one with the largest domain and the fastest links, then the nearest
-/// memory (0 = unknown: the largest). nullptr when there is none.
-const hardware::Accelerator* training_accelerator(const hardware::Accelerators& accelerators,
-                                                  const std::string& name, double memory_gb);
+/// Seconds of one step as published: read, or from tokens/s, or from TFLOP/s of a known counter.
+std::optional<double> published_step(const TableRow& row,
+                                     const std::optional<model::Architecture>& architecture,
+                                     double batch_tokens);
 
-/// "Megatron-Bridge NeMo 26.04.01" -> "Megatron-Bridge NeMo": words that are versions or years are
-/// left out.
-std::string framework_family(const std::string& framework);
+/// Whether step time and TFLOP/s of a row speak of machines of different sizes (by more than 1.5
+/// times): such rows form groups of their own.
+bool columns_disagree(const TableRow& row, const model::Architecture& architecture);
 
 }  // namespace portolan::measure

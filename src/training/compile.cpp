@@ -223,6 +223,11 @@ Result<Trainer> Trainer::compile(const Architecture& architecture, const cost::M
       machine.node.link == hardware::LinkKind::kTorus)
     c.machine.node.link_domain = 0;
   c.fast_domain = static_cast<int>(std::max(machine.node.count, machine.node.link_domain));
+  const std::string& built_as = machine.node.accelerator->architecture;
+  c.modern_attention = built_as == "hopper" || built_as.starts_with("blackwell");
+  c.machine.short_k *= job.stack.short_products;
+  c.machine.wave_exponent *= job.stack.wave_products;
+  c.ultra = built_as == "blackwell-ultra";
   c.job = job;
   c.recipe = recipe(job.optimizer);
   c.hidden = d(architecture.hidden);

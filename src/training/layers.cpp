@@ -177,13 +177,14 @@ class LayerBuilder {
       if (!stack_.flash_attention) passes.again += passes.forward - before;
     }
     for (const Scan& scan : layer.scans) {
-      const double seconds = scan.count * stack_.corrections.attention *
+      const double seconds = scan.count * stack_.corrections.scan *
                              cost::scan_prefill_time(machine_, scan.op, tokens_).seconds;
       passes.forward += seconds;
       passes.backward += kScanBackward * seconds;
     }
     const double elements = layer.whole_elements / (stack_.sequence_parallel ? tp_ : 1) +
-                            layer.split_elements + layer.routed_elements / (ep_ > 1 ? tp_ : 1);
+                            layer.split_elements +
+                            stack_.routed_passes * layer.routed_elements / (ep_ > 1 ? tp_ : 1);
     const double floors = std::max(0.0, layer.kernels - 1) * machine_.launch.raw();
     const double elementwise =
         stack_.corrections.elementwise * stack_.elementwise_passes *
@@ -231,7 +232,10 @@ class LayerBuilder {
     const bool low = product.linear.compute == model::Compute::kFp8 ||
                      product.linear.compute == model::Compute::kFp4;
     const double share =
-        stack_.product_share * (low ? stack_.low_precision_share : 1) *
+        stack_.product_share / misalignment(product.linear.n, product.linear.k) *
+        (low ? stack_.low_precision_share * scaling_rate(compiled_.job.scaling) : 1) *
+        (product.linear.compute == model::Compute::kFp4 ? stack_.fp4_share : 1) *
+        (compiled_.ultra ? stack_.ultra_share : 1) *
         (routed ? stack_.grouped_share / (ep_ > 1 ? stack_.expert_imbalance : 1) : 1);
     const double factor =
         product.count * (routed ? stack_.corrections.experts : stack_.corrections.linear) / share;
@@ -265,9 +269,25 @@ class LayerBuilder {
     }
   }
 
+  /// Time over that of a product whose sides are multiples of 64 elements.
+  [[nodiscard]] double misalignment(double a, double b) const {
+    if (stack_.misaligned <= 0) return 1;
+    const auto halvings = [](double side) {
+      constexpr int kAligned = 6;  // 64 elements of 16 bit: a cache line
+      int zeros = 0;
+      for (auto bits = static_cast<std::int64_t>(side); zeros < kAligned && bits % 2 == 0;
+           bits /= 2)
+        ++zeros;
+      return kAligned - zeros;
+    };
+    return 1 + stack_.misaligned * std::max(halvings(a), halvings(b));
+  }
+
   void add_attention(const AttentionCore& core, Passes& passes) const {
+    const double flash =
+        stack_.attention_share * (compiled_.modern_attention ? stack_.attention_share_hopper : 1);
     const double factor = core.count * stack_.corrections.attention /
-                          (stack_.flash_attention ? stack_.attention_share : stack_.product_share);
+                          (stack_.flash_attention ? flash : stack_.product_share);
     const double s = compiled_.job.sequence, requests = sequences_ / cp_;
     double forward = 0, backward = 0;
     if (stack_.flash_attention || core.op.d_v == 0) {
@@ -277,8 +297,9 @@ class LayerBuilder {
     } else {
       const double rows = requests * s * d(core.op.heads);
       const double product =
-          cost::gemm_time(machine_, {.n = s, .k = d(core.op.d_qk)}, rows).seconds +
-          cost::gemm_time(machine_, {.n = d(core.op.d_v), .k = s}, rows).seconds;
+          misalignment(s, d(core.op.d_qk)) *
+          (cost::gemm_time(machine_, {.n = s, .k = d(core.op.d_qk)}, rows).seconds +
+           cost::gemm_time(machine_, {.n = d(core.op.d_v), .k = s}, rows).seconds);
       const double scores =
           rows * s * stack_.corrections.elementwise / stack_.corrections.attention;
       const double drop = stack_.dropout ? 1 : 0;

@@ -21,6 +21,27 @@ enum class Optimizer : std::uint8_t {
 };
 std::string_view optimizer_name(Optimizer optimizer);
 
+/// What shares one scale when products run in 8 or 4 bits: a tensor (delayed or current), a row, a
+/// block of 128×128, a micro-block of 16 or 32 (MXFP8, NVFP4).
+enum class Scaling : std::uint8_t { kTensor, kRow, kBlock, kMicro };
+/// Rate of the products of a recipe over that of one scale per tensor. Row: torchtitan float8 on
+/// 256 H100, Llama-3-70B, 599.6 against 809.8 tokens/s of which two thirds are products
+/// (2024-12-26). Block and micro: Megatron-Bridge 25.09, DeepSeek-V3 on 1,024 H100 25.3 against
+/// 27.9 s, on 256 B200 14.5 against 15.2 s (2025-09).
+constexpr double scaling_rate(Scaling scaling) {
+  switch (scaling) {
+    case Scaling::kTensor:
+      return 1;
+    case Scaling::kRow:
+      return 0.60;
+    case Scaling::kBlock:
+      return 0.86;
+    case Scaling::kMicro:
+      return 0.93;
+  }
+  return 1;
+}
+
 /// Bytes per trained parameter.
 struct Recipe {
   double weights = 0, gradients = 0, state = 0;

@@ -38,8 +38,9 @@ struct Job {
   Optimizer optimizer = Optimizer::kAdamMixed;
   std::int64_t lora_rank = 16;
   model::Compute compute =
-      model::Compute::kBf16;    // of the linear layers: bf16 or fp8; attention and head stay bf16
-  Stack stack = fused_stack();  // how the software runs a step
+      model::Compute::kBf16;  // of the linear layers: bf16 or fp8; attention and head stay bf16
+  Scaling scaling = Scaling::kTensor;  // of fp8 and fp4 products
+  Stack stack = fused_stack();         // how the software runs a step
 };
 
 /// One way to split the run over `nodes` × node.count accelerators. Ranks are placed tp innermost,

@@ -2,6 +2,7 @@
 // and the corrections a fit may put on the terms of the step.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "base/quantity.hpp"
@@ -14,6 +15,7 @@ struct Corrections {
   double linear = 1;   // dense products of the layers
   double experts = 1;  // grouped products
   double attention = 1;
+  double scan = 1;         // recurrences: state-space and linear attention
   double elementwise = 1;  // norms, activations, rotary embedding, residual; unfused score traffic
   double head = 1;         // logits and loss
   double tensor = 1;       // tensor- and context-parallel communication
@@ -34,9 +36,22 @@ struct Stack {
   double low_precision_share = 1;  // further share of fp8 and fp4 products: precise accumulation
                                    // backward, scales, transposed copies
   double grouped_share = 0.5;      // further share of the products of routed experts
-  double attention_share = 1;      // of the accelerator's best context attention
+  double fp4_share = 1;            // further share of fp4 products
+  double ultra_share = 1;      // sustained rate of Blackwell Ultra over its stated shares, which
+                               // are those of short kernels below its power limit
+  double attention_share = 1;  // of the accelerator's best context attention
+  double attention_share_hopper = 1;  // further share from Hopper on: kernels written for Ampere do
+                                      // not use its matrix instructions
+  double misaligned = 0;  // slowdown of a 16-bit product for each halving of the largest power of
+                          // two that divides its sides below 64 (arXiv 2401.14489 §4)
+  double short_products = 1;  // of the accelerator's penalty on short reductions, which was
+                              // measured on kernels of today
+  double wave_products = 1;          // of its exponent of tile and wave quantisation
+  bool interleaves_unasked = false;  // publishes layouts without their virtual stages
   double elementwise_passes =
       1;  // traffic of norms, activations and residuals over that of fused kernels
+  double routed_passes = 1;  // traffic of permuting, scaling and quantising routed tokens over one
+                             // read and one write each way
   double data_overlap = 0;  // share of the compute that data-parallel communication can hide behind
   double tensor_overlap = 0;  // share of tensor-parallel communication hidden in products
   double expert_overlap = 0;  // share of all-to-all hidden
@@ -54,19 +69,23 @@ struct Stack {
   Corrections corrections;
 };
 
-// The values below are set by hand, to the nearest 0.05 of a share, from the medians over public
-// step times; no row and no term is fitted. Median error of the step time with them, 2026-11-22:
-// Megatron-Bridge dense 10 %, mixtures of experts 15 %, NeMo 4 %, MLPerf fine-tuning 5 % (fused);
-// llm-foundry 13 %, torchtitan 21 % (eager); vTrain 9-10 %, BLOOM 11 %, Megatron-LM 2021-22 2-3 %
-// (unfused). `portolan validate training` repeats the check.
+/// What chunked (asynchronous) tensor parallelism hides of its exchange; torchtitan on H100:
+/// Llama-3-70B TP8 1.09 times as fast in bf16 and 1.16 in fp8 (training.md §6).
+inline constexpr double kAsynchronousTensorOverlap = 0.6;
+
+/// Every stack by name, in the order of the file; each fitted value has its table and date in
+/// stack.cpp.
+std::span<const Stack> stacks();
+/// nullptr when there is none of that name.
+const Stack* find_stack(std::string_view name);
 
 /// A current stack: fused kernels, flash attention, bucketed overlap of gradients. The default of a
 /// Job.
 const Stack& fused_stack();
 /// PyTorch with FSDP as it comes: flash attention, no compiled or fused layers.
 const Stack& eager_stack();
-/// Megatron-LM and Megatron-DeepSpeed of 2021–22: scores written out, dropout, no sequence
-/// parallelism, hardly any overlap.
+/// Megatron-LM of 2020–22: scores written out, dropout, no sequence parallelism, hardly any
+/// overlap.
 const Stack& unfused_stack();
 
 }  // namespace portolan::training

@@ -151,9 +151,11 @@ struct Compiled {
   std::vector<double> mtp_layers;  // by class
   double mtp_depth = 0, mtp_parameters = 0;
   double first_parameters = 0, last_parameters = 0;  // replicated ends: positions, final norm
-  double frozen_bytes = 0;  // towers that a text run leaves alone, on the first stage
-  int fast_domain = 1;      // accelerators that talk at link speed
-  double experts = 0;       // gcd of routed experts over the layers that have them; 0 = dense model
+  double frozen_bytes = 0;        // towers that a text run leaves alone, on the first stage
+  bool modern_attention = false;  // Hopper and later: other matrix instructions than Ampere's
+  bool ultra = false;             // Blackwell Ultra
+  int fast_domain = 1;            // accelerators that talk at link speed
+  double experts = 0;  // gcd of routed experts over the layers that have them; 0 = dense model
   double encoder_flop_per_token = 0;
   double trained_parameters = 0, total_parameters = 0;
   double model_flop_per_token = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "market/catalogue.hpp"
+#include "measure/training_setting.hpp"
 #include "model/embedded.hpp"
 
 namespace portolan::measure {
