@@ -23,6 +23,10 @@ std::uint32_t least(std::span<const std::uint32_t> candidates, Measure measure) 
   return best;
 }
 
+/// A text without a conversation sticks by its beginning: longer than a prompt of the system that
+/// everybody has, short enough to be the same in later turns.
+constexpr std::int64_t kStickyTokens = 1024;
+
 std::int64_t requests(const Load& load) { return load.waiting + load.running; }
 
 }  // namespace
@@ -121,9 +125,15 @@ std::uint32_t Router::choose(const Request& request, std::span<const std::uint32
     }
     case Routing::kSticky: {
       // Rendezvous hashing: a machine that comes or goes moves only its own share.
-      const std::uint64_t key = request.conversation != 0 ? request.conversation
-                                : request.ids.empty()     ? mix_bits(request.index)
-                                                          : request.ids[0];
+      std::uint64_t key =
+          request.conversation != 0 ? request.conversation : mix_bits(request.index);
+      if (request.conversation == 0 && request.id_tokens > 0 && !request.ids.empty()) {
+        key = 0;
+        const auto runs = static_cast<std::size_t>(kStickyTokens / request.id_tokens);
+        for (std::size_t i = 0; i < std::min(std::max<std::size_t>(1, runs), request.ids.size());
+             ++i)
+          key = mix_bits(key ^ request.ids[i]);
+      }
       return least(candidates, [&](std::uint32_t s) {
         return mix_bits(mix_bits(key ^ scenario_->seed) ^ machines[s].serial);
       });
@@ -151,9 +161,11 @@ std::uint32_t Router::prefix_aware(const Request& request,
     least_busy = std::min(least_busy, requests(machines.known(slot, now)));
   const std::int64_t most = least_busy + least_busy / 2 + scenario_->prefix_load_guard;
   return least(candidates, [&](std::uint32_t s) {
-    const std::int64_t busy = requests(machines.known(s, now));
-    // Passed over; then the longest prefix; then the fewest requests.
-    return std::tuple(busy > most, -machines[s].replica->cached_prefix(request), busy);
+    const Load load = machines.known(s, now);
+    const std::int64_t cached = machines[s].replica->cached_prefix(request);
+    // Passed over; then what it saves, less the prompts that are computed before; then the fewest
+    // requests.
+    return std::tuple(requests(load) > most, load.waiting_tokens - cached, requests(load));
   });
 }
 

@@ -20,8 +20,8 @@ enum class Routing : std::uint8_t {
   kLeastRequests,  // waiting and running
   kLeastTokens,    // prompt tokens waiting and tokens in the cache
   kPowerOfTwo,     // the less loaded of two at random
-  kSticky,         // by conversation, else by the text's first id
-  kPrefixAware,    // longest cached prefix, unless its machine is far busier than the least busy
+  kSticky,         // by conversation, else by the text's first 1,024 tokens
+  kPrefixAware,    // longest cached prefix less the prompt tokens waiting there, within a guard
   kKvAware,        // fewest prompt tokens to compute plus cache in use
   kCostAware       // the cheapest machine that is expected to meet the target
 };
@@ -191,8 +191,8 @@ struct Scenario {
   std::vector<SloClass> classes = {};  // empty: one without targets
   Routing routing = Routing::kRoundRobin;
   double staleness_seconds = 0;  // age of what a router knows of the machines
-  /// kPrefixAware: a machine with more requests than the least busy one by this and by half again
-  /// is passed over.
+  /// kPrefixAware: a machine that has more requests than one and a half times those of the least
+  /// busy one and this is passed over.
   std::int64_t prefix_load_guard = 8;
   std::optional<Hosted> hosted = {};
   std::vector<Link> links = {};  // pairs not listed: the defaults of Link
