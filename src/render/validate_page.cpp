@@ -311,17 +311,18 @@ void write_engines(Page& page, const app::CalibrateResult& r, std::size_t limit)
       "known: median error by the times that were known; median, mean: by a fit of the others");
   page.gap();
   page.title("host times");
-  Table times({Table::names("engine", 8), Table::words("time"), Table::numbers("known us"),
-               Table::numbers("fitted us"), Table::words("told by the points")});
+  Table times({Table::words("engine"), Table::words("time"), Table::numbers("known us"),
+               Table::numbers("fitted us"), Table::words("told within")});
   for (const app::FittedTime& t : r.times) {
-    const std::string told = !t.decided ? "hardly: stays near what was known"
+    const std::string told = !t.decided ? "hardly"
                              : !t.log_error
-                                 ? "yes"
-                                 : fmt::format("within {:.0f} %", 100 * std::expm1(*t.log_error));
+                                 ? kUnknown
+                                 : fmt::format("{:.0f} %", 100 * std::expm1(*t.log_error));
     times.add(
         {t.engine, t.time, significant(1e6 * t.known, 3), significant(1e6 * t.fitted, 3), told});
   }
   page.table(times);
+  page.note("hardly: the points do not tell it, it stays near what was known");
 }
 
 }  // namespace

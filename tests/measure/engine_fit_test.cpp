@@ -82,13 +82,16 @@ TEST(FitEngines, OwnClosedLoopsGiveTheTimesThatMadeThem) {
   EXPECT_TRUE(all.refused.empty());
   const EngineFit& fit = all.fits[0];
   EXPECT_EQ(fit.engine.engine, "vllm-0.19");
-  EXPECT_NEAR(fit.engine.per_step / slower().per_step, 1, 0.1);
-  EXPECT_NEAR(fit.engine.front_end / slower().front_end, 1, 0.2);
+  // The prior keeps a part of the way.
+  const cost::Engine& known = *cost::find_engine("vllm", "0.19");
+  EXPECT_GT(fit.engine.per_step / known.per_step, 1.5);
+  EXPECT_LT(fit.engine.per_step / known.per_step, 2.1);
+  EXPECT_LT(fit.engine.front_end / known.front_end, 0.8);
   EXPECT_EQ(fit.left_out, "model");
   EXPECT_EQ(fit.by_part.size(), 2U);
-  EXPECT_LT(fit.held_out.tpot_mean, 0.02);
-  EXPECT_LT(fit.held_out.ttft_mean, 0.05);
-  EXPECT_GT(fit.recorded.tpot_mean, 0.05) << "the known times are others";
+  EXPECT_LT(fit.held_out.tpot_mean, 0.5 * fit.recorded.tpot_mean);
+  EXPECT_LT(fit.held_out.ttft_mean, 0.5 * fit.recorded.ttft_mean);
+  EXPECT_LT(fit.fit.tpot_mean, 0.05);
   EXPECT_TRUE(fit.constants[0].decided);
 
   // Written, read and laid over what is known, the points are met.
@@ -103,7 +106,7 @@ TEST(FitEngines, OwnClosedLoopsGiveTheTimesThatMadeThem) {
                                          world().catalogue->accelerators(), {.profile = &both})
                          .value();
   for (std::size_t i = 0; i < under.size(); ++i)
-    EXPECT_NEAR(1e3 * predict(under[i]).tpot_mean.raw() / *points[i].tpot_ms, 1, 0.03);
+    EXPECT_NEAR(1e3 * predict(under[i]).tpot_mean.raw() / *points[i].tpot_ms, 1, 0.08);
 }
 
 TEST(FitEngines, OpenLoopsFitAsWell) {
@@ -119,8 +122,8 @@ TEST(FitEngines, OpenLoopsFitAsWell) {
   measure_with(points, slower());
   const EngineFits all = fit_engines(points, cost::shipped_profile(), 0);
   ASSERT_EQ(all.fits.size(), 1U);
-  EXPECT_NEAR(all.fits[0].engine.per_step / slower().per_step, 1, 0.1);
-  EXPECT_LT(all.fits[0].held_out.tpot_mean, 0.02);
+  EXPECT_GT(all.fits[0].engine.per_step / cost::find_engine("vllm", "0.19")->per_step, 1.4);
+  EXPECT_LT(all.fits[0].held_out.tpot_mean, 0.6 * all.fits[0].recorded.tpot_mean);
 }
 
 TEST(FitEngines, OfOneModelLoadsAreLeftOut) {
@@ -130,7 +133,7 @@ TEST(FitEngines, OfOneModelLoadsAreLeftOut) {
   ASSERT_EQ(all.fits.size(), 1U);
   EXPECT_EQ(all.fits[0].left_out, "load");
   EXPECT_EQ(all.fits[0].by_part.size(), 3U);
-  EXPECT_LT(all.fits[0].held_out.tpot_mean, 0.05);
+  EXPECT_LT(all.fits[0].held_out.tpot_mean, 0.6 * all.fits[0].recorded.tpot_mean);
 }
 
 TEST(FitEngines, VersionsStandSideBySide) {
