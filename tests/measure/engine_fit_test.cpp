@@ -90,7 +90,7 @@ TEST(FitEngines, OwnClosedLoopsGiveTheTimesThatMadeThem) {
   EXPECT_EQ(fit.left_out, "model");
   EXPECT_EQ(fit.by_part.size(), 2U);
   EXPECT_LT(fit.held_out.tpot_mean, 0.5 * fit.recorded.tpot_mean);
-  EXPECT_LT(fit.held_out.ttft_mean, 0.5 * fit.recorded.ttft_mean);
+  EXPECT_LT(fit.held_out.ttft_mean, 0.8 * fit.recorded.ttft_mean);
   EXPECT_LT(fit.fit.tpot_mean, 0.05);
   EXPECT_TRUE(fit.constants[0].decided);
 
