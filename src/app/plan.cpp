@@ -47,8 +47,12 @@ void add_assumptions(Envelope& envelope, const planner::PlanResult& result,
   envelope.assume("hours_per_month", month.value, "default", "", month.source);
   envelope.assume("max_utilisation", job.max_utilisation, "default", "max_utilisation: in the job");
   if (job.kind == planner::JobKind::kServe || job.kind == planner::JobKind::kBatch) {
-    envelope.assume("engine", std::string(context.engine().engine), job.engine ? "job" : "default",
-                    "engine: in the job", context.engine().source);
+    const bool own = !context.profile().engines().empty();
+    envelope.assume("engine", std::string(context.engine().engine),
+                    job.engine ? "job"
+                    : own      ? "flag"
+                               : "default",
+                    own ? "--profile" : "engine: in the job", context.engine().source);
     envelope.assume("arrivals", "Poisson", "default", "");
     envelope.assume("cached_share_of_prompt", job.traffic.work.cached_share,
                     job.traffic.work.cached_share > 0 ? "job" : "default",
