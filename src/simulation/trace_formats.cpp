@@ -70,6 +70,9 @@ constexpr std::array kBlis{FieldSpec{"arrival_time_us", Field::kArrival, true, k
                            FieldSpec{"status", Field::kStatus, false},
                            FieldSpec{"deadline_us", Field::kDeadlineAt, false, kMicro}};
 
+constexpr std::array kTurns{
+    FieldSpec{"timestamp", Field::kNone}, FieldSpec{"input_length", Field::kNone},
+    FieldSpec{"output_length", Field::kNone}, FieldSpec{"session_id", Field::kNone}};
 constexpr std::array kDynamo{FieldSpec{"schema", Field::kNone},
                              FieldSpec{"event_type", Field::kNone}};
 constexpr std::array kSessions{FieldSpec{"arrival_time_ns", Field::kNone},
@@ -83,6 +86,11 @@ constexpr std::array kFormats{
                .about = "one object a line: arrival_seconds, input_tokens, output_tokens …",
                .fields = kNative,
                .log = false},
+    FormatSpec{.name = "mooncake-sessions",
+               .about = "the next with session_id: rows of one wait for each other and their delay",
+               .fields = kTurns,
+               .chained = true,
+               .make = read_turns},
     FormatSpec{.name = "mooncake",
                .about = "one object a line: timestamp (ms), input_length, output_length, hash_ids",
                .fields = kMooncake,

@@ -97,6 +97,7 @@ struct FormatSpec {
 
 std::unique_ptr<TraceReader> read_dynamo(io::ByteStream stream, const TraceOptions& options);
 std::unique_ptr<TraceReader> read_sessions(io::ByteStream stream, const TraceOptions& options);
+std::unique_ptr<TraceReader> read_turns(io::ByteStream stream, const TraceOptions& options);
 std::unique_ptr<TraceReader> read_agentic(io::ByteStream stream, const TraceOptions& options);
 std::unique_ptr<TraceReader> read_sharegpt(io::ByteStream stream, const TraceOptions& options);
 

@@ -95,6 +95,40 @@ TEST(TrafficNested, AgentsWithoutArrivals) {
            " \"tool_call_latency\": [1.5], \"final_assistant_response_length\": 7}\n"));
 }
 
+TEST(TrafficNested, MooncakeSessionsWaitForAnswers) {
+  const std::string text =
+      "{\"session_id\": \"a\", \"timestamp\": 1000, \"input_length\": 600, \"output_length\": 5,"
+      " \"hash_ids\": [1, 2]}\n"
+      "{\"session_id\": \"b\", \"timestamp\": 500, \"input_length\": 10, \"output_length\": 5}\n"
+      "{\"session_id\": \"a\", \"delay_ms\": 50, \"input_length\": 700, \"output_length\": 5,"
+      " \"hash_ids\": [1, 3]}\n"
+      "{\"session_id\": \"b\", \"timestamp\": 2500, \"input_length\": 20, \"output_length\": 5}\n";
+  auto source = open_trace_text(text, {.path = "t"}).value();
+  EXPECT_TRUE(source->reactive());
+  Request a, b, next;
+  ASSERT_TRUE(*source->next(b));
+  ASSERT_TRUE(*source->next(a));
+  EXPECT_FALSE(*source->next(next));
+  EXPECT_EQ(b.arrival, kSecond / 2);
+  EXPECT_EQ(a.arrival, kSecond);
+  EXPECT_EQ(a.ids, (std::vector<std::uint64_t>{1, 2}));
+  ASSERT_TRUE(*source->completed(answered(a), 3 * kSecond, next));
+  EXPECT_EQ(next.arrival, 3 * kSecond + kSecond / 20);
+  EXPECT_EQ(next.input_tokens, 700);
+  EXPECT_EQ(next.conversation, a.conversation);
+  ASSERT_TRUE(*source->completed(answered(b), 3 * kSecond, next));
+  EXPECT_EQ(next.arrival, 5 * kSecond);
+  // The same rows by the clock.
+  const auto open = read(text.substr(0, text.find('\n')), {.format = "mooncake"});
+  EXPECT_TRUE(open) << format_error(open.error());
+  const auto late = read(
+      "{\"session_id\": \"a\", \"delay\": 5, \"input_length\": 6,"
+      " \"output_length\": 5}\n",
+      {.format = "mooncake-sessions"});
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().where.line, 1u);
+}
+
 TEST(TrafficNested, DynamoWritesRequestsAsTheyEnd) {
   const auto record = [](int received, const char* hashes) {
     return "{\"schema\": \"dynamo.request.trace.v1\", \"event_type\": \"request_end\","
