@@ -5,6 +5,7 @@
 #include "app/scenario_reader.hpp"
 #include "base/units_text.hpp"
 #include "planner/job_fields.hpp"
+#include "simulation/load_time.hpp"
 
 namespace portolan::app {
 namespace {
@@ -286,6 +287,8 @@ PoolWish read_pool(const io::Value& value, const std::string& pointer, const Poo
     assign(wish.pool.billing_quantum_seconds, seconds(of, "quantum"));
     assign(wish.pool.billing_minimum_seconds, seconds(of, "minimum"));
   });
+  wish.load_given = fields.get("load") != nullptr;
+  if (!wish.load_given) wish.pool.load = simulation::measured_load_time();
   part(fields, "load", problems, [&](io::Fields& of) { read_load(of, wish.pool.load); });
   part(fields, "spot", problems, [&](io::Fields& of) { read_spot(of, wish, problems); });
   part(fields, "failures", problems, [&](io::Fields& of) {

@@ -36,6 +36,7 @@ struct PoolWish {
   std::vector<EngineWish> sharing;                // parallel to pool.sharing.models
   std::optional<UsdRate> price, on_demand_price;  // of one accelerator
   market::Purchase purchase = market::Purchase::kOnDemand;
+  bool load_given = false;  // else starts take what was measured of others
 };
 
 /// The hosted API that takes what machines cannot; what is not said is looked up in the catalogue.
