@@ -22,7 +22,7 @@ Result<Context> Context::open(const ContextOptions& options) {
     cost::Profile own = PORTOLAN_TRY(cost::Profile::parse(
         PORTOLAN_TRY(io::decompressed(PORTOLAN_TRY(read_file(file)), file)), file));
     cost::Profile both = cost::shipped_profile();
-    both.add(own);
+    both.lay_over(own);
     context.profile_ = std::make_shared<const cost::Profile>(std::move(both));
   }
   context.models_ = std::make_shared<const model::Library>(

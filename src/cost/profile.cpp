@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <tuple>
 #include <type_traits>
 
 #include "io/fields.hpp"
@@ -351,6 +352,17 @@ void Profile::add(Engine engine) {
 void Profile::add(const Profile& other) {
   for (const Curve& c : other.curves_) add(c);
   for (const Engine& e : other.engines_) add(e);
+}
+
+void Profile::lay_over(const Profile& own) {
+  const auto name = [](const CurveKey& k) {
+    return std::tie(k.accelerator, k.backend, k.op, k.dtype, k.kv_dtype, k.variant);
+  };
+  std::erase_if(curves_, [&](const Curve& here) {
+    return std::any_of(own.curves_.begin(), own.curves_.end(),
+                       [&](const Curve& c) { return name(c.key) == name(here.key); });
+  });
+  add(own);
 }
 
 const Engine& Profile::default_engine() const {

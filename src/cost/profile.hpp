@@ -71,6 +71,9 @@ class Profile {
   void add(Engine engine);
   /// All of `other` over what is here.
   void add(const Profile& other);
+  /// As add(), and curves of `own` stand for other versions of the same library here as well: who
+  /// measured on the own machine means it to count, whatever version is the newest.
+  void lay_over(const Profile& own);
 
   /// cost::find_engine with the records of this profile before the known ones.
   [[nodiscard]] const Engine* find_engine(std::string_view name, std::string_view version = {},

@@ -17,6 +17,7 @@ struct ScoredPoint {
   std::optional<double> predicted;  // nullopt: not answered, `reason` says why
   std::optional<double> low, high;  // 80 % interval of the prediction
   std::string tier;                 // cost::tier_name of the evidence behind the prediction
+  std::string method{};             // "simulated", "simulated, saturated"; empty: in closed form
   std::string reason;
   std::string source;  // of the measurement
 };

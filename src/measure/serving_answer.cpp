@@ -15,12 +15,6 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-/// A law with a normal upper half, from its mean and 95th percentile.
-Law law_of(double mean, double p95) {
-  constexpr double kZ90 = 1.2815515655446004, kZ95 = 1.6448536269514722, kZ99 = 2.3263478740408408;
-  const double sd = std::max(0.0, p95 - mean) / kZ95;
-  return {.mean = mean, .p50 = mean, .p90 = mean + kZ90 * sd, .p95 = p95, .p99 = mean + kZ99 * sd};
-}
 Law law_of(const serving::Spread& s, double shift) {
   return {s.mean + shift, s.p50 + shift, s.p90 + shift, s.p95 + shift, s.p99 + shift};
 }
@@ -160,33 +154,6 @@ serving::ClosedLoop RowAnswer::clients(double clients) const {
           .output_tokens = lengths_.output,
           .shortest = std::clamp(row_.note_number("shortest").value_or(1.0 - kSpread), 0.01, 1.0),
           .longest = std::clamp(row_.note_number("longest").value_or(1.0 + kSpread), 1.0, 100.0)};
-}
-
-Outcome RowAnswer::open_loop(double qps) const {
-  const double rate = qps / replicas_;
-  const serving::Workload work = arrivals();
-  const serving::SteadyState state = serving::steady_state(step_, work, limits(), rate);
-  const std::optional<double> total = run_requests(row_);
-  if (state.saturated || !state.ttft_mean || !state.e2e_mean) {
-    // More comes than can be done: waiting grows until arrivals end.
-    return offline({.requests = std::max(
-                        1.0, std::ceil(total.value_or(qps * options_.stage_seconds) / replicas_)),
-                    .input_tokens = work.input_tokens,
-                    .output_tokens = work.output_tokens,
-                    .cached_share = work.cached_share,
-                    .spacing = 1.0 / rate},
-                   true);
-  }
-  Outcome outcome;
-  outcome.ttft = law_of(state.ttft_mean->raw(), state.ttft_p95->raw());
-  if (state.tpot_mean) outcome.gap = law_of(state.tpot_mean->raw(), state.tpot_p95->raw());
-  outcome.e2e = law_of(state.e2e_mean->raw(), state.e2e_p95->raw());
-  // A run of so many requests lasts until the last of them is answered.
-  const double tail = total ? outcome.e2e.mean : 0.0;
-  outcome.requests_per_second = total ? *total / (*total / qps + tail) : qps;
-  outcome.output_tokens_per_second = outcome.requests_per_second * lengths_.output;
-  if (state.power) outcome.watts = replicas_ * state.power->raw();
-  return outcome;
 }
 
 Outcome RowAnswer::closed(double count) const {

@@ -100,8 +100,6 @@ class RowAnswer {
 
   [[nodiscard]] Outcome static_batch(double batch, double outputs) const;
 
-  [[nodiscard]] Outcome open_loop(double qps) const;
-
   [[nodiscard]] Outcome closed(double count) const;
 
   /// The loads above as the serving room takes them, of one replica.

@@ -19,6 +19,8 @@ namespace portolan::measure {
 namespace {
 
 constexpr double kMs = 1e3;
+// System prompts of blis_s2r and its users, "9 to 11 prompts, 4 to 5 users each" (serving.md §8.2).
+constexpr double kSystemPrompt = 100, kRoleplaySystem = 150, kUsers = 45;
 constexpr double kBlock = 16;  // tokens of a vLLM cache block (column kv_blocks)
 
 bool contains(std::string_view text, std::string_view part) {
@@ -310,6 +312,45 @@ Result<ServingPoint> ServingPredictor::point(const ServingRow& row) {
   return point;
 }
 
+Result<const SimulatedLoad*> ServingPredictor::simulated(const ServingRow& row) {
+  const Placed placed = PORTOLAN_TRY(place(row));
+  const Deployed& on = *placed.on;
+  const RowAnswer& answer = placed.answer;
+  OpenLoad load;
+  load.requests_per_second = *row.qps / on.layout.replicas;
+  load.seconds = options_.stage_seconds;
+  if (const auto requests = run_requests(row)) load.requests = *requests / on.layout.replicas;
+  load.lengths = placed.lengths;
+  load.varied = contains(to_lower(row.scenario), "trace");
+  if (contains(row.notes_text, "shared system prompts")) {
+    const double system = row.note("workload") == "roleplay" ? kRoleplaySystem : kSystemPrompt;
+    load.recurring_tokens = std::min(
+        load.lengths.input - 1, system + options_.recurring_share * (load.lengths.input - system));
+    load.users = kUsers;
+  }
+  simulation::EngineOptions limits;
+  limits.max_sequences = std::llround(answer.sequences / on.ranks());
+  limits.max_batched_tokens = std::llround(answer.batched_tokens);
+  if (row.kv_blocks) limits.kv_blocks = std::llround(*row.kv_blocks);
+  limits.memory_fraction = row.note_number("gpu_mem_util");
+  const std::string key = fmt::format(
+      "{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", fmt::ptr(placed.on.get()), load.requests_per_second,
+      load.requests.value_or(0), load.lengths.input, load.lengths.output, load.varied,
+      load.recurring_tokens, *limits.max_sequences, *limits.max_batched_tokens,
+      fmt::format("{} {}", limits.kv_blocks.value_or(0), limits.memory_fraction.value_or(0)));
+  auto found = simulated_.find(key);
+  if (found == simulated_.end()) {
+    auto simulate = [&]() -> Result<SimulatedLoad> {
+      return simulate_load(
+          PORTOLAN_TRY(simulation::make_engine_model(*on.architecture, on.step, limits)), load,
+          options_.threads);
+    };
+    found = simulated_.emplace(key, simulate()).first;
+  }
+  if (!found->second) return std::unexpected(found->second.error());
+  return &*found->second;
+}
+
 Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
                                                     std::span<const ServingRow* const> stages) {
   const Placed placed = PORTOLAN_TRY(place(row));
@@ -359,27 +400,27 @@ Result<ServingPrediction> ServingPredictor::predict(const ServingRow& row,
       outcome = answer.closed(*row.batch);
       break;
     case LoadKind::kOpenLoop: {
-      std::vector<double> rates;
-      for (const ServingRow* stage : stages) {
-        if (stage->qps && *stage->qps > 0 && std::isfinite(*stage->qps))
-          rates.push_back(*stage->qps);
-      }
-      if (rates.empty() && row.qps && *row.qps > 0) rates.push_back(*row.qps);
-      if (rates.empty())
-        return fail(unanswered("open loop without a rate of arrivals: its load is not known"));
+      // Stages are weighted by their requests: all last as long.
+      const ServingRow* alone = &row;
+      std::span<const ServingRow* const> parts = stages.empty() ? std::span(&alone, 1) : stages;
       std::vector<std::pair<double, Law>> ttft, gap, e2e;
-      for (const double rate : rates) {
-        const Outcome part = answer.open_loop(rate);
-        ttft.emplace_back(rate, part.ttft);
-        gap.emplace_back(rate, part.gap);
-        e2e.emplace_back(rate, part.e2e);
-        outcome = part;
+      for (const ServingRow* part : parts) {
+        if (!part->qps || !(*part->qps > 0) || !std::isfinite(*part->qps)) continue;
+        const SimulatedLoad& answered = *PORTOLAN_TRY(simulated(*part));
+        ttft.emplace_back(*part->qps, answered.ttft);
+        gap.emplace_back(*part->qps, answered.gap);
+        e2e.emplace_back(*part->qps, answered.e2e);
+        outcome.requests_per_second = replicas * answered.requests_per_second;
+        outcome.output_tokens_per_second = replicas * answered.output_tokens_per_second;
+        if (answered.watts) outcome.watts = replicas * *answered.watts;
+        prediction.saturated = prediction.saturated || answered.saturated;
       }
-      if (rates.size() > 1) {
-        outcome.ttft = mixture(ttft);
-        outcome.gap = mixture(gap);
-        outcome.e2e = mixture(e2e);
-      }
+      if (ttft.empty())
+        return fail(unanswered("open loop without a rate of arrivals: its load is not known"));
+      prediction.simulated = true;
+      outcome.ttft = ttft.size() > 1 ? mixture(ttft) : ttft.front().second;
+      outcome.gap = gap.size() > 1 ? mixture(gap) : gap.front().second;
+      outcome.e2e = e2e.size() > 1 ? mixture(e2e) : e2e.front().second;
       break;
     }
     case LoadKind::kUnknown:

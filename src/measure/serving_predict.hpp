@@ -18,6 +18,7 @@
 #include "measure/serving_point.hpp"
 #include "measure/serving_row.hpp"
 #include "measure/serving_rows.hpp"
+#include "measure/serving_simulate.hpp"
 #include "model/library.hpp"
 
 namespace portolan::measure {
@@ -30,6 +31,8 @@ struct ServingPrediction {
   std::optional<PredictedRun> run;       // static batches and offline runs
   const cost::Engine* engine = nullptr;  // lives as long as the predictor
   bool stand_in = false;                 // nobody has a record of the row's own engine
+  bool simulated = false;                // else in closed form
+  bool saturated = false;                // more came than could be done
 };
 
 /// A model name of a table as the library may know it: organisations, brackets, blanks,
@@ -80,6 +83,8 @@ class ServingPredictor {
   struct Deployed;
   struct Placed;
   Result<Placed> place(const ServingRow& row);
+  /// A row of a rate, alone; kept.
+  Result<const SimulatedLoad*> simulated(const ServingRow& row);
   [[nodiscard]] const cost::Profile& profile() const {
     return options_.profile != nullptr ? *options_.profile : cost::shipped_profile();
   }
@@ -91,6 +96,7 @@ class ServingPredictor {
   ServingOptions options_;
   std::map<std::string, Result<model::Model>> models_;
   std::map<std::string, Result<std::shared_ptr<const Deployed>>> deployed_;
+  std::map<std::string, Result<SimulatedLoad>> simulated_;
 };
 
 }  // namespace portolan::measure

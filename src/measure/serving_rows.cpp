@@ -35,6 +35,8 @@ Stages stages_of(std::span<const ServingRow> rows) {
 std::string group_of(ServingPredictor& predictor, const ServingRow& row) {
   std::string group =
       fmt::format("{} {} {}", row.gpu, predictor.engine_label(row), predictor.kind(row));
+  // Open loops are simulated, whether the row can be answered or not.
+  if (row.load() == LoadKind::kOpenLoop) group += " simulated";
   if (row.overloaded()) group += " overloaded";
   if (row.columns_disagree()) group += " columns_disagree";
   if (row.note("mode") == "disagg") group += " disagg";
@@ -91,6 +93,8 @@ Result<std::vector<ScoredPoint>> score_serving(const io::CsvTable& table, const 
         const cost::ErrorBand& band = prediction->band;
         point.predicted = value->second;
         point.tier = cost::tier_name(prediction->tier);
+        if (prediction->simulated)
+          point.method = prediction->saturated ? "simulated, saturated" : "simulated";
         const bool rate = is_rate(figure.metric);
         if (figure.metric != "kv_blocks") {
           point.low = value->second * (rate ? 1.0 / band.high : band.low);

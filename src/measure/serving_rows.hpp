@@ -21,6 +21,10 @@ struct ServingOptions {
   /// beginning. Unpublished for blis_s2r and one figure for all of it (serving.md §8.2): 0.75 makes
   /// its times to first token those of prompts that mostly recur.
   double cached_share = 0.75;
+  /// Share of a question that its user has asked before, of prompts with a shared system prompt:
+  /// what is behind the system prompt and yet found in the prefix cache.
+  double recurring_share = 1;
+  unsigned threads = 0;  // of the simulations of one row; the result does not depend on it
   /// Length of one stage of an open-loop run, where the server gets more than it can do and waiting
   /// grows until the stage ends (serving.md §8.2).
   double stage_seconds = 600;

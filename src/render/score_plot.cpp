@@ -178,9 +178,9 @@ std::string score_plot(std::span<const ScoredPoint> points, const std::string& t
 }
 
 std::string score_rows(std::span<const ScoredPoint> points, bool guard_formulas) {
-  static constexpr std::array<std::string_view, 12> kNames = {
-      "set", "group", "metric", "label", "measured", "predicted",
-      "low", "high",  "ape",    "tier",  "reason",   "source"};
+  static constexpr std::array<std::string_view, 13> kNames = {
+      "set",  "group", "metric", "label",  "measured", "predicted", "low",
+      "high", "ape",   "tier",   "method", "reason",   "source"};
   std::vector<std::string> cells(kNames.begin(), kNames.end());
   std::string out = io::csv_line(cells, false);
   const auto number = [](const std::optional<double>& x) { return x ? shortest(*x) : ""; };
@@ -198,6 +198,7 @@ std::string score_rows(std::span<const ScoredPoint> points, bool guard_formulas)
              number(p.high),
              ape,
              p.tier,
+             p.method,
              p.reason,
              p.source};
     out += io::csv_line(cells, guard_formulas);

@@ -256,5 +256,41 @@ TEST(FitOffline, FindsTheHostTimeThatMadeTheRows) {
   EXPECT_GT(fits[0].as_recorded, fits[0].fitted);
 }
 
+TEST(ServingRows, OpenLoopsAreSimulatedAndSayWhenTheyAreSaturated) {
+  const std::string start =
+      "s,meta-llama/Llama-3.1-8B-Instruct,H100-80GB-SXM,1,1,FP16,vLLM,0.15.1,open-loop poisson,";
+  ServingOptions options;
+  options.stage_seconds = 60;
+  const auto points = scored(start + "547,248,,8,25,8,1900,,,stage=0,2026-02\n" + start +
+                                 "547,248,,200,90000,20,95000,,,stage=1; OVERLOADED,2026-02\n",
+                             options);
+  ASSERT_EQ(points.size(), 6U);
+  for (const ScoredPoint& p : points) {
+    ASSERT_TRUE(p.predicted) << p.reason;
+    EXPECT_NE(p.group.find("simulated"), std::string::npos);
+  }
+  EXPECT_EQ(points[0].method, "simulated");
+  EXPECT_NEAR(*points[2].predicted / 1900, 1, 0.2);
+  EXPECT_NE(points[3].group.find("overloaded"), std::string::npos);
+  EXPECT_EQ(points[3].method, "simulated, saturated");
+  EXPECT_GT(*points[3].predicted, 5000);  // ms: the queue grew as long as the stage
+  // The same at any number of threads.
+  options.threads = 1;
+  const auto again = scored(start + "547,248,,8,25,8,1900,,,stage=0,2026-02\n", options);
+  EXPECT_EQ(*again[0].predicted, *points[0].predicted);
+}
+
+TEST(ServingRows, PromptsThatRecurAreComputedOnce) {
+  const std::string row =
+      "s,meta-llama/Llama-3.1-8B-Instruct,H100-80GB-SXM,1,1,FP16,vLLM,0.15.1,open-loop poisson,"
+      "2000,50,,4,60,8,500,,,shared system prompts; workload=codegen,2026-02\n";
+  ServingOptions options;
+  options.stage_seconds = 60;
+  options.recurring_share = 0;
+  const double fresh = *of(scored(row, options), "ttft_mean").predicted;
+  options.recurring_share = 1;
+  EXPECT_LT(*of(scored(row, options), "ttft_mean").predicted, 0.7 * fresh);
+}
+
 }  // namespace
 }  // namespace portolan::measure
