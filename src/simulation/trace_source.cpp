@@ -235,7 +235,7 @@ Result<SourcePtr> open_rows(const OpenStream& open, const TraceOptions& options,
           .where = {.file = options.path, .line = 1, .pointer = {}, .argument = {}, .offset = {}},
           .why = head.empty() ? ""
                               : "its first line begins " + quoted(head.substr(0, head.find('\n'))),
-          .hint = "--trace-format with one of: " + format_names(),
+          .hint = head.empty() ? "" : "--trace-format with one of: " + format_names(),
           .also = {}});
     }
   }

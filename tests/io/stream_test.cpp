@@ -107,7 +107,7 @@ TEST(ByteStream, DamageAndEarlyEndsAreMalformed) {
 }
 
 TEST(ByteStream, BombsAreRefused) {
-  const std::string zeros(300u << 20, '\0');
+  const std::string zeros(100u << 20, '\0');
   const std::string bomb = zstd_compress(zeros, 19);
   const Result<std::string> expanded = drain(ByteStream::of(bomb, "f"), 1u << 20);
   ASSERT_FALSE(expanded);
