@@ -52,6 +52,15 @@ std::string age(const Plan& p, const app::Envelope& envelope) {
       "{} d", std::max(0, days_between(*p.offer->observed.earliest, *envelope.catalogue_date)));
 }
 
+bool fails(const Plan& p) { return p.verified && p.verified->verdict == planner::Verdict::kFails; }
+
+std::string proved_cost(const PlanResult& r, const Plan& p) {
+  if (!p.verified || !(p.verified->rate > 0)) return kUnknown;
+  return r.job.kind == planner::JobKind::kServe
+             ? fmt::format("{:.2f}", p.verified->usd_per_hour.in(kUsdPerHour))
+             : significant(p.verified->usd_total.value_or(Usd(0)).raw(), 4);
+}
+
 void write_ranking(Page& page, const app::PlanAnswer& answer) {
   const PlanResult& r = answer.result;
   const bool serve = r.job.kind == planner::JobKind::kServe;
@@ -63,13 +72,15 @@ void write_ranking(Page& page, const app::PlanAnswer& answer) {
     columns.insert(columns.end(), {Table::numbers("usd"), Table::numbers("usd/h", 4),
                                    Table::numbers("time"), Table::numbers("usd/Mtok", 3)});
   }
+  const bool proved = r.search.verified > 0;
+  if (proved) columns.insert(columns.begin() + 2, Table::numbers("proved"));
   if (r.job.models.size() > 1) columns.push_back(Table::names("model", 12));
   columns.insert(columns.end(), {Table::prose("where", 10), Table::prose("machines", 16),
                                  Table::prose("how", 9), Table::numbers("age", 2)});
   Table table(columns);
   for (const Plan& p : std::span(r.plans).first(answer.shown)) {
     const std::string hourly = fmt::format("{:.2f}", p.usd_per_hour.in(kUsdPerHour));
-    std::vector<std::string> cells = {p.rank == 1 ? "✓" : p.pareto ? "*" : ""};
+    std::vector<std::string> cells = {fails(p) ? "✗" : p.rank == 1 ? "✓" : p.pareto ? "*" : ""};
     if (serve) {
       cells.insert(cells.end(), {hourly, number(p.usd_per_million_tokens), time_text(p.ttft_p95),
                                  time_text(p.tpot_p95)});
@@ -77,6 +88,7 @@ void write_ranking(Page& page, const app::PlanAnswer& answer) {
       cells.insert(cells.end(), {p.usd_total ? significant(p.usd_total->raw(), 4) : kUnknown,
                                  hourly, time_text(p.duration), number(p.usd_per_million_tokens)});
     }
+    if (proved) cells.insert(cells.begin() + 2, proved_cost(r, p));
     if (r.job.models.size() > 1) cells.push_back(p.model);
     cells.insert(cells.end(), {where(p), machines(p), how(p), age(p, answer.envelope)});
     table.add(std::move(cells));
@@ -85,7 +97,50 @@ void write_ranking(Page& page, const app::PlanAnswer& answer) {
   std::string note = fmt::format("{} of {} shown", count_of(answer.shown),
                                  plural(static_cast<double>(r.plans.size()), "plan"));
   if (answer.shown < r.plans.size()) note += "; --top 0 for all";
+  if (proved) note += "; proved: by simulation, ✗ fails there";
   page.note(note + "; ✓ cheapest, * on the cost-latency front; on-demand unless said");
+}
+
+/// What simulations said, beside the closed form.
+void write_proofs(Page& page, const app::PlanAnswer& answer) {
+  const PlanResult& r = answer.result;
+  if (r.search.verified == 0) return;
+  const bool serve = r.job.kind == planner::JobKind::kServe;
+  std::vector<Table::Column> columns = {Table::numbers("simulated"), Table::words("verdict"),
+                                        Table::numbers("req/s"), Table::numbers("on paper")};
+  if (serve) {
+    columns.insert(columns.end(), {Table::names("bound by", 8, 2), Table::numbers("ttft p95"),
+                                   Table::numbers("tpot p95")});
+  } else {
+    columns.push_back(Table::numbers("time"));
+  }
+  columns.insert(columns.end(), {Table::numbers("replicas"), Table::numbers("off", 1)});
+  Table table(columns);
+  Section why{.title = "closed form and simulation", .entries = {}};
+  for (const Plan& p : std::span(r.plans).first(answer.shown)) {
+    if (!p.verified) continue;
+    const planner::Verification& v = *p.verified;
+    std::vector<std::string> cells = {fmt::format("{}", p.rank),
+                                      std::string(planner::verdict_name(v.verdict)),
+                                      significant(v.rate, 3), significant(v.rate_closed_form, 3)};
+    if (serve) {
+      cells.insert(cells.end(), {v.binding, v.stable ? time_text(v.ttft_p95) : "grows",
+                                 v.stable ? time_text(v.tpot_p95) : kUnknown});
+    } else {
+      cells.push_back(time_text(v.duration));
+    }
+    cells.push_back(v.replicas == p.replicas ? fmt::format("{}", v.replicas)
+                                             : fmt::format("{}→{}", p.replicas, v.replicas));
+    cells.push_back(percent(v.disagreement));
+    table.add(std::move(cells));
+    if (!v.why.empty()) why.add(fmt::format("plan {}", p.rank), v.why);
+  }
+  page.gap();
+  page.table(table);
+  page.note("per replica; latencies as planned; off: the largest of rate and 95th percentiles");
+  if (why.entries.empty()) return;
+  page.gap();
+  page.sections({why});
 }
 
 Section winner_section(const PlanResult& r, const Plan& best) {
@@ -174,6 +229,10 @@ void write_search(Page& page, const app::PlanAnswer& answer, const Options& opti
       n(r.coverage.offers), n(r.coverage.evaluated), n(r.coverage.rejected),
       n(r.coverage.without_price), n(r.search.shapes), n(r.search.candidates),
       n(r.search.evaluated));
+  if (r.search.verified > 0) {
+    searched += fmt::format("; {} plans verified with {} requests", n(r.search.verified),
+                            n(r.search.simulated_requests));
+  }
   if (options.timing) searched += " in " + duration_text(Seconds(r.search.elapsed_seconds), 3);
   page.note(searched);
   if (answer.envelope.catalogue_date) {
@@ -191,6 +250,7 @@ void write_page(Page& page, const app::PlanAnswer& answer, const Options& option
   const PlanResult& r = answer.result;
   if (r.feasible()) {
     write_ranking(page, answer);
+    write_proofs(page, answer);
     page.gap();
     page.sections({winner_section(r, r.plans.front())});
     std::string x, y;
