@@ -115,8 +115,8 @@ void add_fit(EngineFit fit, Fitting& to) {
 std::string unfit(const OfflineFit& fit) {
   constexpr std::size_t kFewest = 12;
   if (fit.rows < kFewest)
-    return fmt::format("{} runs of {} can be answered, a fit of its host times needs {}", fit.rows,
-                       fit.engine, kFewest);
+    return fmt::format("a fit of the host times of {} needs {} runs, {} can be answered",
+                       fit.engine, kFewest, fit.rows);
   if (fit.most_requests < 2 * fit.least_requests)
     return fmt::format(
         "all {} runs of {} have much the same batch: host time per step and per request are one "

@@ -190,8 +190,9 @@ Result<void> check_loads(std::span<const ServingPoint* const> points, std::size_
               .hint = {},
               .also = {}};
   if (distinct < kFewest) {
-    error.message = fmt::format("{} points of {} can be answered, a fit of its host times needs {}",
-                                distinct, engine.engine, kFewest);
+    error.message =
+        fmt::format("a fit of the host times of {} needs {} different points, {} can be answered",
+                    engine.engine, kFewest, distinct);
     if (!unanswered.empty()) error.why = "first row that cannot: " + unanswered;
     error.hint = "give a table with more measured points of this engine and version";
     return fail(std::move(error));

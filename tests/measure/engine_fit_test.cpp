@@ -160,7 +160,7 @@ TEST(FitEngines, RefusesWhatCannotTellTheTimes) {
   EXPECT_THAT(refusal({.clients = {16}}), testing::HasSubstr("have 16 clients"));
   EXPECT_THAT(refusal({.clients = {16, 20}}), testing::HasSubstr("have 16 to 20 clients"));
   EXPECT_THAT(refusal({.models = {"llama-3.1-8b"}, .clients = {8}}),
-              testing::HasSubstr("6 points of vllm-0.19"));
+              testing::HasSubstr("vllm-0.19 needs 12 different points, 6 can"));
 }
 
 TEST(ServingPoints, RowsThatAreNoLoopSaySo) {
