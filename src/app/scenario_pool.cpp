@@ -240,7 +240,7 @@ EngineWish read_engine(io::Fields& fields, const EngineWish& base) {
 }
 
 void read_machine(io::Fields& fields, PoolWish& wish) {
-  if (fields.require("gpu")) wish.gpu = fields.text("gpu").value_or("");
+  wish.gpu = fields.text("gpu").value_or("");
   assign(wish.tp, fields.integer("tp", 1, 4096));
   assign(wish.pp, fields.integer("pp", 1, 4096));
   assign(wish.ep, fields.integer("ep", 1, 4096));
@@ -271,6 +271,7 @@ PoolWish read_pool(const io::Value& value, const std::string& pointer, const Poo
   wish.pool.name = fields.text("name").value_or("");
   wish.engine = read_engine(fields, top.engine);
   wish.engine.pointer = pointer;
+  fields.require("gpu");
   read_machine(fields, wish);
   wish.pool.role = word(fields, "role", kRoles).value_or(Role::kBoth);
   if (const auto scale = read_autoscale(fields, problems)) {

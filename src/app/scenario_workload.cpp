@@ -88,13 +88,13 @@ std::optional<Lengths> read_lengths(io::Fields& fields, std::string_view key,
 }
 
 /// `spike: {at, duration, factor}` and `growth_per_week: 50%`, the two that are asked for most.
-void read_short_shapes(io::Fields& fields, Stream& stream, io::Problems& problems) {
+void read_short_shapes(io::Fields& fields, std::vector<RateShape>& shapes, io::Problems& problems) {
   if (const auto growth = fields.share("growth_per_week")) {
     RateShape shape;
     shape.kind = RateShape::Kind::kGrowth;
     shape.period = 7 * 86'400.0;
     shape.factor = 1 + *growth;
-    stream.shapes.push_back(std::move(shape));
+    shapes.push_back(std::move(shape));
   }
   const io::Value* spike = fields.get("spike");
   if (spike == nullptr) return;
@@ -106,11 +106,11 @@ void read_short_shapes(io::Fields& fields, Stream& stream, io::Problems& problem
   shape.duration = seconds(of, "duration").value_or(86'400);
   shape.factor = of.number("factor", 0, 1e6).value_or(1);
   of.finish();
-  stream.shapes.push_back(std::move(shape));
+  shapes.push_back(std::move(shape));
 }
 
-void read_shapes(io::Fields& fields, Stream& stream, io::Problems& problems) {
-  read_short_shapes(fields, stream, problems);
+void read_shapes(io::Fields& fields, std::vector<RateShape>& shapes, io::Problems& problems) {
+  read_short_shapes(fields, shapes, problems);
   const io::Value* value = fields.get("shapes");
   if (value == nullptr) return;
   if (!value->is_array() || value->array().size() > kMostShapes) {
@@ -148,7 +148,7 @@ void read_shapes(io::Fields& fields, Stream& stream, io::Problems& problems) {
     if (named && shape.kind != kProfile && shape.kind != kSine) of.require("factor");
     if (shape.period <= 0) of.problem("period", "must be above 0");
     of.finish();
-    stream.shapes.push_back(std::move(shape));
+    shapes.push_back(std::move(shape));
   }
 }
 
@@ -215,7 +215,7 @@ simulation::Stream read_stream(io::Fields& fields, const TrafficNames& names,
                    "leave it out, or arrival poisson");
   }
   stream.cv = fields.number("cv", 1e-3, 100).value_or(1);
-  read_shapes(fields, stream, problems);
+  read_shapes(fields, stream.shapes, problems);
   stream.start_seconds = seconds(fields, "start").value_or(0);
   stream.stop_seconds = seconds(fields, "stop");
   stream.concurrency = whole(fields, "concurrency", 1, 1e6).value_or(1);
@@ -264,6 +264,8 @@ simulation::TraceOptions read_trace(io::Fields& fields, std::string_view path_ke
     }
   }
   trace.sort = fields.boolean("sort").value_or(false);
+  trace.hash_tokens =
+      static_cast<std::int32_t>(fields.integer("hash_tokens", 1, 1'000'000).value_or(512));
   trace.characters_per_token = fields.number("characters_per_token", 0.1, 100).value_or(4);
   trace.from_seconds = seconds(fields, "from").value_or(0);
   trace.to_seconds = seconds(fields, "to");
@@ -301,13 +303,9 @@ void read_workload(const io::Value& value, const std::string& pointer, const Tra
     return;
   }
   if (trace) {
-    for (const char* key : {"growth_per_week", "spike", "shapes"}) {
-      if (fields.get(key) != nullptr)
-        fields.problem(key, "a trace has its own times",
-                       "rate_scale and speed change them; lengths_from: FILE with a rate and "
-                       "shapes takes its lengths alone");
-    }
     request.trace = read_trace(fields, "trace", names);
+    read_shapes(fields, request.trace->shapes, problems);
+    request.trace->stop_seconds = seconds(fields, "stop");
     request.trace->limit = limited;
   } else if (streams != nullptr) {
     read_streams(*streams, fields.pointer("streams"), names, request, problems);

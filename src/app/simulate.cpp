@@ -30,7 +30,7 @@ std::string lengths_text(const simulation::Lengths& lengths) {
       return fmt::format("{} to {}", significant(lengths.low, 6), significant(lengths.high, 6));
     case kLogNormal:
     case kGeometric:
-      return fmt::format("{} in the mean", significant(lengths.mean, 6));
+      return "about " + significant(lengths.mean, 6);
     case kEmpirical:
       break;
   }
@@ -46,7 +46,7 @@ std::string stream_text(const simulation::Stream& stream, bool lengths) {
     out += fmt::format(" of {} users", with_commas(stream.concurrency));
   } else if (stream.arrival != kBatch) {
     out += fmt::format(" {} requests/s", significant(stream.rate, 4));
-    if (!stream.shapes.empty()) out += " on average before its shapes";
+    if (!stream.shapes.empty()) out += " before its shapes";
   }
   if (lengths)
     out += fmt::format(", {} tokens in, {} out", lengths_text(stream.input),
@@ -91,7 +91,8 @@ Result<std::unique_ptr<Traffic>> open_traffic(const SimulateRequest& request) {
   return simulation::make_traffic(spec);
 }
 
-void add_assumptions(SimulateAnswer& answer, const SimulateRequest& request, const Traffic& source) {
+void add_assumptions(SimulateAnswer& answer, const SimulateRequest& request,
+                     const Traffic& source) {
   Envelope& envelope = answer.envelope;
   const bool file = request.document.is_object();
   const auto how = [&](const char* flag, const char* key) {
@@ -124,6 +125,13 @@ void add_warnings(SimulateAnswer& answer) {
   } else if (run.verdict == Verdict::kBacklogged) {
     first.push_back(fmt::format("backlogged: {}; percentiles depend on how long it lasted",
                                 run.verdict_reason));
+  }
+  if (run.all.rejected > 0) {
+    first.push_back(
+        fmt::format("{} of {} requests were rejected: longer than the context or the KV cache "
+                    "(--assumptions: max_model_len_tokens, kv_blocks)",
+                    with_commas(static_cast<std::int64_t>(run.all.rejected)),
+                    with_commas(static_cast<std::int64_t>(run.all.offered))));
   }
   for (std::size_t i = 0; i < answer.result.pools.size(); ++i) {
     const PoolFacts& facts = answer.result.pools[i];

@@ -45,7 +45,10 @@ void read_targets(io::Fields& fields, simulation::Scenario& scenario) {
 void read_flags(io::Fields& fields, SimulateRequest& request, io::Problems& problems) {
   PoolWish wish;
   wish.pool.name = "main";
-  fields.require("model");
+  for (const auto& [key, example] :
+       {std::pair{"model", "--model llama-3.1-8b"}, {"gpu", "--gpu h100-sxm"}}) {
+    if (fields.get(key) == nullptr) fields.problem(key, "missing", example);
+  }
   wish.engine = read_engine(fields, {});
   read_machine(fields, wish);
   wish.pool.replicas = fields.integer("replicas", 1, 100'000).value_or(1);

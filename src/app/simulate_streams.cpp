@@ -193,12 +193,8 @@ Result<void> SimulateStreams::finish() {
 std::vector<TimePoint> SimulateStreams::timeline() const {
   std::vector<TimePoint> points;
   for (const std::vector<Sample>& list : kept_) {
-    Sample before;
-    if (!list.empty()) before.pool = list.front().pool;
-    for (const Sample& sample : list) {
-      points.push_back(between(before, sample));
-      before = sample;
-    }
+    // The first sample is the state that the first stretch begins with.
+    for (std::size_t i = 1; i < list.size(); ++i) points.push_back(between(list[i - 1], list[i]));
   }
   return points;
 }

@@ -231,6 +231,10 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     } else if (const auto number =
                    option.type == app::OptionType::kInteger ? parse_int(slot.text) : std::nullopt) {
       out.request.set(std::string(option.key), *number);
+    } else if (const auto decimal = option.type == app::OptionType::kNumber
+                                        ? parse_double(slot.text)
+                                        : std::nullopt) {
+      out.request.set(std::string(option.key), *decimal);
     } else {
       out.request.set(std::string(option.key), slot.text);
     }

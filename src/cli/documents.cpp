@@ -93,7 +93,7 @@ std::string first_screen() {
          "That line runs as printed. More:\n"
          "  portolan plan JOB.yaml        the cheapest feasible ways to run a job, and what was "
          "rejected\n"
-         "  portolan estimate MODEL       FLOPs, memory, time, energy and cost of a model\n"
+         "  portolan simulate --help      traffic against machines, event by event\n"
          "  portolan offers --gpu H100:8  priced machines; gpus, models, providers look up the "
          "rest\n"
          "  portolan validate article     the reference figures, recomputed\n\n"

@@ -22,10 +22,10 @@ Value statistic(const Percentiles& p) {
 const Field<Percentiles> kPercentiles[] = {
     {{"mean", kNumber, "null without samples", true}, statistic<&Percentiles::mean>},
     {{"p50", kNumber, "median", true}, statistic<&Percentiles::p50>},
-    {{"p90", kNumber, "", true}, statistic<&Percentiles::p90>},
-    {{"p95", kNumber, "", true}, statistic<&Percentiles::p95>},
-    {{"p99", kNumber, "", true}, statistic<&Percentiles::p99>},
-    {{"max", kNumber, "", true}, statistic<&Percentiles::max>},
+    {{"p90", kNumber, "90 of 100 are at or below", true}, statistic<&Percentiles::p90>},
+    {{"p95", kNumber, "95 of 100 are at or below", true}, statistic<&Percentiles::p95>},
+    {{"p99", kNumber, "99 of 100 are at or below", true}, statistic<&Percentiles::p99>},
+    {{"max", kNumber, "the longest", true}, statistic<&Percentiles::max>},
 };
 
 Value percentiles(const Percentiles& p) { return object_of(p, kPercentiles); }

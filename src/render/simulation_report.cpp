@@ -38,8 +38,8 @@ p{margin:4px 0}.dim{color:var(--dim)}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:16px}
 .plots svg{width:100%;background:var(--card);border-radius:6px;padding:6px}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:3px 14px 3px 0;text-align:right;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child,td.w{text-align:left}th{color:var(--dim);font-weight:500}
+th,td{padding:3px 14px 3px 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child,td.w{text-align:left}td.w{white-space:normal}th{color:var(--dim);font-weight:500}
 svg text{font:11px system-ui,sans-serif;fill:var(--dim)}svg .h{font-size:13px;fill:var(--ink)}
 svg .g{stroke:var(--line);stroke-width:1}svg .l{fill:none;stroke-width:1.6}
 .l0{stroke:var(--c0)}.l1{stroke:var(--c1)}.l2{stroke:var(--c2)}.l3{stroke:var(--c3)}
@@ -280,8 +280,13 @@ std::string simulation_report(const app::SimulateAnswer& answer) {
                      plural(static_cast<double>(run.all.offered), "request"),
                      seconds_text(run.simulated_seconds),
                      run.verdict_reason.empty() ? "" : "; " + xml_escaped(run.verdict_reason));
-  for (const std::string& warning : answer.envelope.warnings)
+  for (const std::string& warning : answer.envelope.warnings) {
+    // The verdict is above.
+    const bool verdict_again =
+        !run.verdict_reason.empty() && warning.find(run.verdict_reason) != std::string::npos;
+    if (verdict_again) continue;
     out += fmt::format("<p>⚠ {}</p>\n", xml_escaped(warning));
+  }
   out += "<h2>Latencies</h2>\n" + latency_table(run.all.latency);
   out += "<h2>Figures</h2>\n" + facts(result);
   out += groups_table("class", run.classes) + groups_table("model", run.models);
