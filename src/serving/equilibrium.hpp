@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 
@@ -26,6 +27,7 @@ struct EquilibriumInput {
 
 struct Mixture {
   double mean = 0, variance = 0;  // of the step duration
+  double per_prompt = 0;          // seconds that one more prompt adds to it
 };
 
 /// Everything is a function of x, the prompts that arrive per step of a lane: B = O' x decode
@@ -47,26 +49,38 @@ class Equilibrium {
   [[nodiscard]] double lambda_max() const { return lambda_max_; }
   [[nodiscard]] const Mixture& full() const { return full_; }
 
-  /// Step mixture at `decodes` running requests and x arrivals per step (Poisson): steps without a
-  /// prompt, and the mean of those with one or more; a prompt that exceeds the budget spreads over
-  /// steps.
+  /// Step mixture at `decodes` running requests and x arrivals per step (Poisson): each number of
+  /// prompts for itself, since steps are not linear in them (captured graphs end at a size), the
+  /// rare large ones together. A prompt that exceeds the budget spreads over steps.
   [[nodiscard]] Mixture mixture(double decodes, double x) const {
+    constexpr int kApart = 4;
     const double plain = step_(decodes, 0.0, 0.0);
-    if (x <= 0 || in_.uncached_tokens <= 0) return {plain, 0.0};
-    const double some = -std::expm1(-x);
+    if (x <= 0 || in_.uncached_tokens <= 0) return {plain, 0.0, 0.0};
     const double room = std::max(1.0, in_.token_budget - decodes);
-    const double wanted =
-        x / some * in_.uncached_tokens;  // mean prompt tokens of a step that has any
-    const double tokens = std::min(wanted, room);
-    const double busy = std::min(1.0, x * in_.uncached_tokens / tokens);
-    const double with = step_(decodes, tokens, std::max(1.0, tokens / in_.uncached_tokens));
+    double first = 0, second = 0, mixed = 0;  // moments of what prompts add, sum of k times it
+    const auto add = [&](double chance, double prompts, double spread) {
+      const double wanted = prompts * in_.uncached_tokens;
+      const double tokens = std::min(wanted, room);
+      const double with = step_(decodes, tokens, std::max(1.0, tokens / in_.uncached_tokens));
+      const double excess = wanted / tokens * (with - plain);
+      const double each = excess / prompts;
+      first += chance * excess;
+      second += chance * (excess * excess + each * each * spread);
+      mixed += chance * (prompts * excess + each * spread);
+    };
+    double chance = std::exp(-x), rest = 1.0 - chance, sum = x, squares = x * x + x;
+    for (int k = 1; k <= kApart && rest > 1e-6; ++k) {
+      chance *= x / k;
+      add(chance, k, 0.0);
+      rest -= chance;
+      sum -= chance * k;
+      squares -= chance * k * k;
+    }
+    if (rest > 1e-6) add(rest, sum / rest, std::max(0.0, squares / rest - sum / rest * sum / rest));
     Mixture m;
-    m.mean = plain + busy * (with - plain);
-    const double slope = (with - plain) * in_.uncached_tokens / tokens;  // per prompt
-    const double spread =
-        tokens < room ? std::max(0.0, (x + x * x) / some - (x / some) * (x / some)) : 0.0;
-    m.variance = (1.0 - busy) * (plain - m.mean) * (plain - m.mean) +
-                 busy * ((with - m.mean) * (with - m.mean) + slope * slope * spread);
+    m.mean = plain + first;
+    m.variance = std::max(0.0, second - first * first);
+    m.per_prompt = std::max(0.0, (mixed - x * first) / x);  // regression on the number of prompts
     return m;
   }
   /// Mean prompt tokens per step.
@@ -147,11 +161,22 @@ class Equilibrium {
             step_(others, last_tokens, std::max(1.0, last_tokens / in_.uncached_tokens));
     }
     const double token = step.mean + in_.per_token_seconds;
-    const double residence = own + decode_steps() * step.mean;
+    // A longer step lets more prompts arrive, which make the next one longer: deviations from the
+    // mean fade by `carry` from step to step (two steps when the next one is composed already),
+    // and the variance of independent steps grows by 1 / (1 - carry²).
+    const double carry = std::min(0.98, x * step.per_prompt / step.mean);
+    const double variance = step.variance / (1.0 - carry * carry);
+    const double fading = in_.async_scheduling ? std::sqrt(carry) : carry;
+    const double biased = variance / step.mean;  // steps in progress on arrival are the longer ones
+    own += carry * biased;
+    // What the steps after a request's own prompt are longer, in all: others came during it.
+    const double wake = std::max(0.0, own - step.mean) * carry / (1.0 - carry);
+    const double decode_time = decode_steps() * step.mean + wake * (1.0 - faded(fading));
+    const double residence = own + decode_time;
     // Nobody waits for a step when the engine is idle: probability exp(-lambda R).
     const double lane_load = lambda / in_.lanes * residence;
     const double busy = -std::expm1(-lane_load);
-    const double cv2 = step.variance / (step.mean * step.mean);
+    const double cv2 = variance / (step.mean * step.mean);
     const double residual = busy * 0.5 * step.mean * (1.0 + cv2);
     const double pipeline = in_.async_scheduling ? busy * step.mean : 0.0;
 
@@ -171,34 +196,124 @@ class Equilibrium {
     out.wait = residual + pipeline + out.queue;
     out.prompt = own;
     out.ttft_mean = in_.front_seconds + out.wait + out.prompt;
+    // Other prompts in the step a request waits for and in its own; where in a step it arrived,
+    // which is rather one of the long ones (as if gamma-distributed) and leads to more prompts in
+    // the request's own; its own length.
     const double per_prompt = in_.uncached_tokens > 0 ? std::max(0.0, own - step.mean) : 0.0;
-    const double variance = busy * step.mean * step.mean * (1.0 / 12.0 + cv2 / 3.0) +
-                            step.variance + per_prompt * per_prompt * in_.input_cv2 +
-                            (in_.async_scheduling ? step.variance : 0.0);
-    const double base_excess = kZ95 * std::sqrt(variance);
+    const double other_prompts = busy * x * (1.0 + cv2 + (in_.async_scheduling ? 1.0 : 0.0));
+    const double apart =
+        std::sqrt(busy * step.mean * step.mean * (1.0 / 12.0 + cv2 * (0.5 + cv2 * 5.0 / 12.0)));
+    const double counts = prompts_p95(other_prompts, 1.0 / (1.0 - carry * carry),
+                                      step.per_prompt, per_prompt * per_prompt * in_.input_cv2);
+    const double base_excess = std::sqrt(counts * counts + kZ95 * kZ95 * apart * apart +
+                                         2.0 * carry * counts * kZ95 * apart);
     const double queue_p95 = delayed > 0.05 ? conditional * std::log(delayed / 0.05) : 0.0;
     const double queue_excess = std::max(0.0, queue_p95 - out.queue);
     out.ttft_p95 =
         out.ttft_mean + std::sqrt(base_excess * base_excess + queue_excess * queue_excess);
 
-    out.batch = in_.lanes * std::min(cap(), others + x * std::max(1.0, own / step.mean));
+    out.batch = std::min(cap() * in_.lanes, lambda * residence);
     if (decode_steps() > 0) {
-      out.tpot_mean = token;
       // A request averages the batch over its life: 2/3 of the Poisson variance of the requests
       // beside it.
-      const double deviation = others > 0 ? kZ95 * std::sqrt(2.0 / 3.0 / others) : 0.0;
-      out.tpot_p95 = std::max(
-          token, seen(std::min(x_cap_, x * (1.0 + deviation))).mean + in_.per_token_seconds);
+      const double deviation = others > 0 ? std::sqrt(2.0 / 3.0 / others) : 0.0;
+      const double of_batch =
+          std::max(0.0, seen(std::min(x_cap_, x * (1.0 + kZ95 * deviation))).mean - step.mean) /
+          kZ95;
+      pace(out, token, wake, fading, variance * (1.0 + carry) / (1.0 - carry), of_batch);
     }
-    const double decode_time = decode_steps() * out.tpot_mean;
-    out.e2e_mean = out.ttft_mean + decode_time + in_.after_seconds;
+    const double decoding = decode_time + decode_steps() * in_.per_token_seconds;
+    out.e2e_mean = out.ttft_mean + decoding + in_.after_seconds;
     // The 95th percentile of a length with this variability, taken as a gamma-like tail.
-    const double length_excess = decode_time * kZ95 * std::sqrt(in_.output_cv2);
+    const double length_excess = decoding * kZ95 * std::sqrt(in_.output_cv2);
     const double first_excess = out.ttft_p95 - out.ttft_mean;
     const double pace_excess = decode_steps() * (out.tpot_p95 - out.tpot_mean);
     out.e2e_p95 = out.e2e_mean + std::sqrt(length_excess * length_excess +
                                            first_excess * first_excess + pace_excess * pace_excess);
     return out;
+  }
+
+  /// Share of decode steps' lengths between requests: 0 all alike, 1 geometric.
+  [[nodiscard]] double uneven() const { return std::min(1.0, std::sqrt(in_.output_cv2)); }
+  /// Mean of q^n over requests with n decode steps.
+  [[nodiscard]] double faded(double q) const {
+    const double p = 1.0 / std::max(1.0, decode_steps());
+    const double geometric = p * q / (1.0 - (1.0 - p) * q);
+    const double equal = std::pow(q, decode_steps());
+    return equal + uneven() * (geometric - equal);
+  }
+
+  /// Mean and 95th percentile of the time per output token: short requests feel the wake of their
+  /// own prompt and a few steps' chance, long ones the mean step.
+  void pace(Latency& out, double token, double wake, double fading, double of_steps,
+            double of_batch) const {
+    constexpr int kStrata = 12;
+    std::array<double, kStrata> mean{}, deviation{};
+    out.tpot_mean = 0;
+    for (int i = 0; i < kStrata; ++i) {
+      const double u = (i + 0.5) / kStrata;
+      const double n = std::max(1.0, decode_steps() * (1.0 - uneven() - uneven() * std::log1p(-u)));
+      mean[i] = token + wake * (1.0 - std::pow(fading, n)) / n;
+      deviation[i] = std::sqrt(of_steps / n + of_batch * of_batch);
+      out.tpot_mean += mean[i] / kStrata;
+    }
+    out.tpot_p95 = std::max(out.tpot_mean, quantile95(
+                                               [&](double t) {
+                                                 double above = 0;
+                                                 for (int i = 0; i < kStrata; ++i)
+                                                   above +=
+                                                       tail(t - mean[i], deviation[i]) / kStrata;
+                                                 return above;
+                                               },
+                                               out.tpot_mean));
+  }
+
+  /// How far the 95th percentile of a number of prompts, each `seconds` long, is above its mean;
+  /// negative binomial of `mean` and variance over mean `over`, beside noise of variance `noise`.
+  [[nodiscard]] static double prompts_p95(double mean, double over, double seconds, double noise) {
+    constexpr int kMost = 24;
+    const double deviation = std::sqrt(noise);
+    if (!(mean > 0) || !(seconds > 0)) return 1.6448536269514722 * deviation;
+    if (mean * over > 8) {
+      return 1.6448536269514722 * std::sqrt(noise + mean * over * seconds * seconds);
+    }
+    std::array<double, kMost> chance{};
+    const double extra = over - 1.0;
+    double now = extra > 1e-6 ? std::pow(over, -mean / extra) : std::exp(-mean), sum = 0;
+    for (int k = 0; k < kMost; ++k) {
+      chance[k] = now;
+      sum += now;
+      now *= extra > 1e-6 ? (mean / extra + k) / (k + 1) * (1.0 - 1.0 / over) : mean / (k + 1);
+    }
+    return quantile95(
+        [&](double t) {
+          double above = 1.0 - sum;
+          for (int k = 0; k < kMost; ++k) {
+            if (chance[k] > 1e-5) above += chance[k] * tail(t - (k - mean) * seconds, deviation);
+          }
+          return above;
+        },
+        deviation + seconds);
+  }
+
+  /// Chance of a normal variable of mean 0 to be above t.
+  [[nodiscard]] static double tail(double t, double deviation) {
+    if (deviation <= 0) return t < 0 ? 1.0 : 0.0;
+    return 0.5 * std::erfc(t / deviation * 0.7071067811865476);
+  }
+  /// Root of above(t) = 0.05, t >= 0; `scale` is where the search begins.
+  template <class Above>
+  [[nodiscard]] static double quantile95(Above above, double scale) {
+    double low = 0, high = std::max(1e-9, scale);
+    while (above(high) > 0.05 && high < 1e9) {
+      low = high;
+      high *= 2.0;
+    }
+    for (int i = 0; i < 14; ++i) {
+      const double middle = 0.5 * (low + high);
+      (above(middle) > 0.05 ? low : high) = middle;
+    }
+    return 0.5 * (low + high);
   }
 
   EquilibriumInput in_;
