@@ -135,6 +135,12 @@ Cluster::Placed Cluster::place(Pending& pending) {
   if (scenario_->pools[machines_[*slot].pool].role == Role::kPrompt) {
     part = Part::kPrompt;
     Tier& outputs = *group(request.model, request.slo_class).outputs;
+    if (std::ranges::none_of(outputs.pools, [&](std::uint32_t pool) {
+          return fits(*scenario_->pools[pool].engine, request);
+        })) {
+      over(pending.outcome, Status::kRejected);
+      return Placed::kOver;
+    }
     if (scenario_->split_from_tokens > 0 && !ready(outputs).empty()) {
       const std::uint32_t whole =
           router_.choose(request, ready(outputs), machines_, now_, outputs.turn);

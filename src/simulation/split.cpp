@@ -11,9 +11,12 @@ namespace portolan::simulation {
 void Cluster::collect(std::uint32_t slot) {
   Machine& machine = machines_[slot];
   const Role role = scenario_->pools[machine.pool].role;
-  std::vector<Finished>& done = machine.replica->finished();
-  for (std::size_t i = 0; i < done.size(); ++i) {
-    Finished finished = std::move(done[i]);
+  // Where a request is on two machines, what one hands over can make the other hand over more, and
+  // come back here: each list is taken before it is gone through.
+  std::vector<Finished> taken;
+  if (role != Role::kBoth) taken.swap(machine.replica->finished());
+  std::vector<Finished>& done = role != Role::kBoth ? taken : machine.replica->finished();
+  for (Finished& finished : done) {
     if (role == Role::kPrompt && finished.handle != 0) {
       send_output(std::move(finished), slot);
       continue;

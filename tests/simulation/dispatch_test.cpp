@@ -320,6 +320,26 @@ TEST(Split, ShortPromptsRunWhole) {
   EXPECT_EQ(ran.result.pools[1].counters.prompt_tokens, shorter);
 }
 
+TEST(Split, WhatOutputsHaveNoRoomForIsRejected) {
+  Scenario scenario = split(1, 1);
+  EngineModel small = *scenario.pools[1].engine;
+  small.max_model_len = 2500;
+  scenario.pools[1].engine = shared(small);
+  const std::vector<Request> all = poisson(300, 6, 1500, 150);
+  const Ran ran = run_all(scenario, all);
+  EXPECT_EQ(ran.result.all.completed + ran.result.all.rejected, all.size());
+  for (const Outcome& o : ran.outcomes)
+    EXPECT_EQ(o.status == Status::kRejected,
+              all[o.index].input_tokens + all[o.index].output_tokens > 2500);
+  // One of two kinds of machines has room: nobody is counted twice, wherever they are sent.
+  scenario.pools.push_back(scenario.pools[1]);
+  scenario.pools[2].engine = scenario.pools[0].engine;
+  const Ran mixed = run_all(scenario, all);
+  EXPECT_EQ(mixed.outcomes.size(), all.size());
+  EXPECT_EQ(mixed.result.all.completed + mixed.result.all.rejected, all.size());
+  EXPECT_GT(mixed.result.all.completed, ran.result.all.completed);
+}
+
 TEST(Split, ScalesWithoutLosingAnybody) {
   Scenario scenario = split(1, 1);
   for (Pool& pool : scenario.pools) {
