@@ -260,6 +260,8 @@ class Planner {
       if (refusal) {
         // A quarantined price proves nothing about what a filter costs.
         if (bad_price) answer.plan.reset();
+        // Let in, it would still be over a limit: no near miss.
+        if (answer.plan && over_cap(job_, *answer.plan, filter_.quota(offer))) answer.plan.reset();
         lose(Reason::kConstraint, {}, refusal->lacked, refusal->change);
       } else if (bad_price) {
         lose(bad_price->first, {}, bad_price->second,

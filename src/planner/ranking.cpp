@@ -241,7 +241,7 @@ std::vector<Rejection> Tally::list(const Job& job, const Plan* winner) const {
       Nearest nearest{
           .what = fmt::format("{} at {}", plan_text(job, *loser.priced), cost_text(job, cost)),
           .lacked = loser.miss.lacked,
-          .factor = std::nullopt,
+          .factor = loser.factor,
           .change = loser.miss.change};
       if (winner != nullptr) {
         const double best = cost_of(*winner);

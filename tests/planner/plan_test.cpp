@@ -374,6 +374,10 @@ TEST(Rejected, ConstraintNamesTheCheapestItCost) {
   const Rejection* cap = find(capped, Reason::kConstraint);
   ASSERT_NE(cap, nullptr);
   EXPECT_EQ(cap->count, 3u);
+  // Not the spot offer, which is refused and over the limit as well.
+  EXPECT_NE(cap->nearest->what.find("bolt"), std::string::npos) << cap->nearest->what;
+  EXPECT_NEAR(*cap->nearest->factor, 4, 1e-9);
+  EXPECT_EQ(cap->nearest->change, "max_usd_per_hour: 2");
 
   const PlanResult old = world.plan(chat("where: {max_price_age: 5d}\n"), parts::llama_8b());
   EXPECT_FALSE(old.feasible());
