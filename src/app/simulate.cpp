@@ -144,7 +144,7 @@ void add_warnings(SimulateAnswer& answer) {
       first.push_back(fmt::format(
           "the KV cache of pool {} was full, and its {} blocks are predicted, not measured: pin "
           "the engine's own number with --kv-blocks",
-          pool.group.name, with_commas(pool.kv_blocks)));
+          pool.group.name, with_commas(facts.kv_blocks)));
     }
     if (facts.tier > cost::Tier::kTransferred) {
       first.push_back(fmt::format(
@@ -197,8 +197,8 @@ std::optional<double> goodput_share(const simulation::GroupResult& group) {
 
 KvFigures kv_figures(const SimulateResult& result) {
   KvFigures kv;
+  for (const PoolFacts& facts : result.pools) kv.blocks = std::max(kv.blocks, facts.kv_blocks);
   for (const simulation::PoolResult& pool : result.run.pools) {
-    kv.blocks = std::max(kv.blocks, pool.kv_blocks);
     kv.peak_used = std::max(kv.peak_used, pool.counters.peak_blocks);
     kv.preemptions += pool.counters.preemptions;
     kv.prefix_hit_tokens += pool.counters.cached_tokens;

@@ -50,7 +50,6 @@ struct HostedWish {
 struct SimulateFiles {
   std::optional<std::string> requests_csv, timeseries, chrome_trace, report, bench_json;
   double interval_seconds = 10;
-  bool interval_given = false;
   bool force = false;
 };
 
@@ -77,6 +76,7 @@ struct PoolFacts {
   std::int64_t accelerators_per_replica = 1;
   std::shared_ptr<const simulation::EngineModel> limits;
   bool kv_pinned = false;
+  std::int64_t kv_blocks = 0;  // of one replica as the engine counts them, null block included
   cost::Tier tier = cost::Tier::kDatasheet;
   double interval_low = 1, interval_high = 1;  // factors on step times, 80 %
   std::optional<double> usd_per_accelerator_hour;

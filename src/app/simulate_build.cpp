@@ -149,6 +149,9 @@ class Builder {
     facts->accelerators_per_replica = shared->accelerators;
     facts->limits = shared;
     facts->kv_pinned = wish.options.kv_blocks.has_value();
+    facts->kv_blocks = shared->ranks * wish.options.kv_blocks.value_or(
+                                           shared->kv_blocks +
+                                           static_cast<std::int64_t>(engine.memory.null_blocks));
     facts->tier = step.machine().tier;
     facts->interval_low = step.machine().band.low;
     facts->interval_high = step.machine().band.high;
@@ -192,6 +195,12 @@ class Builder {
           fmt::format("no {} price for {} in the catalogue: money is unknown; give one with {}",
                       market::purchase_name(wish.purchase), facts.accelerator,
                       wish.engine.pointer.empty() ? "--price" : "price:"));
+    }
+    if (wish.purchase == market::Purchase::kSpot && !pool.spot) {
+      envelope_.warnings.push_back(
+          fmt::format("spot machines of pool {} are never taken away: nothing says when; see spot: "
+                      "in docs/formats/scenario.md",
+                      pool.name));
     }
     if (pool.spot && pool.spot->on_demand_fallback) {
       const std::string origin = facts.price_origin;
