@@ -128,9 +128,12 @@ std::optional<model::Architecture> from_columns(const TableRow& row) {
 }
 
 /// Whether the known model is the one the row's dimensions speak of.
-bool agrees(const TableRow& row, const model::Architecture& a) {
+bool agrees(const TableRow& row, const model::Architecture& a, bool whole) {
   const std::int64_t layers = row.whole_or("layers", 0), hidden = row.whole_or("hidden", 0);
-  return (layers == 0 || layers == a.layer_count()) && (hidden == 0 || hidden == a.hidden);
+  const std::int64_t vocab = row.whole_or("vocab", 0), ffn = row.whole_or("ffn", 0);
+  const model::Channel& channel = a.layers.front().channel;
+  return (layers == 0 || layers == a.layer_count()) && (hidden == 0 || hidden == a.hidden) &&
+         (!whole || ((vocab == 0 || vocab == a.vocab) && (ffn == 0 || ffn == channel.width)));
 }
 
 }  // namespace
@@ -141,7 +144,7 @@ std::optional<model::Architecture> training_architecture(const TableRow& row,
   const bool plain = attention.empty() || attention == "MHA" || attention == "GQA";
   const bool whole =
       row.has("layers") && row.has("hidden") && plain && row.whole_or("moe_experts", 0) == 0;
-  if (!whole) {
+  {
     std::string name = row.text("model");
     auto found = models.named(name);
     if (!found) {
@@ -152,7 +155,7 @@ std::optional<model::Architecture> training_architecture(const TableRow& row,
       found = models.named(joined);
     }
     if (found && found->architecture.coverage != model::Coverage::kParameterCount &&
-        !found->architecture.layers.empty() && agrees(row, found->architecture))
+        !found->architecture.layers.empty() && agrees(row, found->architecture, whole))
       return found->architecture;
   }
   return from_columns(row);

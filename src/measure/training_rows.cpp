@@ -123,10 +123,8 @@ std::optional<ScoredPoint> score_peak(const TableRow& row, const std::string& se
     p.reason = "neither dimensions, a known name nor a number of parameters";
     return p;
   }
-  if (holds(row.text("recompute"), "offload")) {
-    p.reason = "activations kept in host memory are not modelled";
-    return p;
-  }
+  // Nothing said of how several accelerators share the work: each has all of it.
+  setting->strategy_known = true;
   if (row.text("framework") == "torchtune" && !row.has("recompute"))
     setting->strategy.recompute = training::Recompute::kFull;  // the default of its recipes
   const auto trainer = training::Trainer::compile(*architecture, setting->machine, setting->job);
@@ -140,9 +138,13 @@ std::optional<ScoredPoint> score_peak(const TableRow& row, const std::string& se
         fmt::format("{} is not a legal strategy here", training::strategy_text(setting->strategy));
     return p;
   }
-  // nvidia-smi counts the context and what the allocator reserves, a framework's own peak does not.
-  const bool whole = holds(kind, "nodes") || holds(kind, "RAM");
-  const Bytes predicted = whole ? run->memory.total() : run->memory.total() - run->memory.overhead;
+  // nvidia-smi counts the context and what the allocator reserves, torchtitan what is reserved, the
+  // other frameworks' own peak neither.
+  const Bytes kept = run->memory.total() - run->memory.overhead;
+  const Bytes predicted = holds(kind, "nodes") ? run->memory.total()
+                          : holds(kind, "torchtitan")
+                              ? kept * (1 + setting->job.stack.allocator_slack)
+                              : kept;
   answer(p, predicted.raw(), setting->machine, *architecture);
   p.low.reset();  // the tier's band is one of time
   p.high.reset();

@@ -12,7 +12,8 @@ double d(std::int64_t x) { return static_cast<double>(x); }
 struct Parts {
   double whole = 0, split = 0;
   double recomputable_whole = 0, recomputable_split = 0;  // what selective recompute drops
-  double gradients = 0;  // split; transient while the half runs backward
+  double products = 0, cores = 0;  // split; outputs of products and of attention cores
+  double gradients = 0;            // split; transient while the half runs backward
 };
 
 void add_mamba2(const model::Mixer& m, Parts& parts) {
@@ -48,6 +49,8 @@ void add_mixer(const model::Mixer& m, const ActivationCase& how, Parts& parts) {
         parts.recomputable_split += scores;
       }
       parts.gradients += 2 * (q + kv + out);
+      parts.products += 2 * (q + kv);
+      parts.cores += 2 * out + 4 * d(m.heads);
       if (m.inner > 0) add_mamba2(m, parts);
       return;
     }
@@ -58,6 +61,8 @@ void add_mixer(const model::Mixer& m, const ActivationCase& how, Parts& parts) {
       parts.recomputable_split +=
           (m.q_rank > 0 ? 4 : 2) * q + 2 * out;  // what the latents expand to
       parts.gradients += 2 * (2 * q + 2 * out);
+      parts.products += 2 * (q + q + out);
+      parts.cores += 2 * out + 4 * d(m.heads);
       return;
     }
     case MixerKind::kMamba2:
@@ -98,6 +103,7 @@ void add_mlp(double width, bool gated, bool fp8, Parts& parts) {
   parts.split += (gated ? 4 : 2) * width + product;
   parts.recomputable_split += product;
   parts.gradients += (gated ? 6 : 4) * width;
+  parts.products += (gated ? 4 : 2) * width;
 }
 
 void add_channel(const model::Channel& c, std::int64_t hidden, const ActivationCase& how,
@@ -112,6 +118,7 @@ void add_channel(const model::Channel& c, std::int64_t hidden, const ActivationC
   parts.split += (routed.split + exchanged) * how.expert_imbalance + 4 * d(c.experts);
   parts.recomputable_split += routed.recomputable_split * how.expert_imbalance;
   parts.gradients += (routed.gradients + exchanged) * how.expert_imbalance;
+  parts.products += (routed.products + exchanged / 2) * how.expert_imbalance;
   if (c.shared_width > 0) add_mlp(d(c.shared_width), c.gated, how.fp8, parts);
   if (c.dense_residual_width > 0) add_mlp(d(c.dense_residual_width), c.gated, how.fp8, parts);
 }
@@ -144,6 +151,12 @@ LayerActivations layer_activations(const model::Mixer& mixer, const model::Chann
   result.kept[0] = all.whole / whole + all.split / tp;
   result.kept[1] =
       (all.whole - all.recomputable_whole) / whole + (all.split - all.recomputable_split) / tp;
+  if (how.by_operator) {
+    // The layer's input, attention, and every second product; the outputs of the halves are wide.
+    const double products = attention.products + feed_forward.products;
+    result.kept[1] =
+        (2 * h + halves * h) / whole + (attention.cores + feed_forward.cores + products / 2) / tp;
+  }
   result.kept[2] = 2 * h / whole;
   result.working = 4 * h / whole + std::max(attention.gradients, feed_forward.gradients) / tp;
   return result;

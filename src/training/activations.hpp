@@ -13,8 +13,9 @@ struct ActivationCase {
   bool sequence_parallel = true;  // with tp > 1
   bool flash_attention = true;
   bool dropout = false;
-  bool fp8 = false;     // linear layers keep their inputs at one byte
-  double sequence = 0;  // tokens attended, for scores that are written out
+  bool by_operator = false;  // what selective recompute keeps: see Stack::selective_operators
+  bool fp8 = false;          // linear layers keep their inputs at one byte
+  double sequence = 0;       // tokens attended, for scores that are written out
   double expert_imbalance = 1;
 };
 

@@ -176,11 +176,17 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
                     share(3, frozen, frozen_expert) + (stage.first ? frozen_bytes : 0);
     state.gradients = recipe.gradients * share(2, trained, trained_expert);
     state.optimizer = recipe.state * share(1, trained, trained_expert);
+    // Under a pipeline the weights of a stage stay gathered and its gradients whole until the step
+    // ends: microbatches of one stage follow each other too closely to fetch them again.
+    const bool resident = zero >= 3 && stages.pp > 1;
     if (zero >= 3 && group > 1) {
-      state.weights +=
-          kGatheredUnits * (std::min(recipe.weights, kTravellingWeight) * unit + unit_frozen);
+      const double travelling = std::min(recipe.weights, kTravellingWeight);
+      state.weights += resident || job.stack.gathers_whole
+                           ? travelling * (trained + trained_expert) + frozen + frozen_expert
+                           : kGatheredUnits * (travelling * unit + unit_frozen);
     }
-    if (zero >= 2 && group > 1) state.gradients += recipe.gradients * unit;
+    if (zero >= 2 && group > 1)
+      state.gradients += recipe.gradients * (resident ? trained + trained_expert : unit);
     set.stages.push_back(state);
 
     const double size = trained + trained_expert + frozen + frozen_expert;
@@ -235,18 +241,36 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
       slowest = cost;
     }
     const StateSet::Stage& state = states.stages[i];
-    const double activations = cost.activations * microbatches_in_flight(m, stage.index, stages.pp,
-                                                                         stages.virtual_stages) +
-                               layers.working;
+    double kept =
+        cost.activations * microbatches_in_flight(m, stage.index, stages.pp, stages.virtual_stages);
+    if (stack.offloads_activations && stage.layers > 0) kept *= std::min(1.0, 2 / stage.layers);
     const double logits = stage.last ? layers.logits : 0;
-    const double used = state.weights + state.gradients + state.optimizer + activations + logits;
+    // Two moments can be the fullest: the loss, when all is kept and the logits are there, and the
+    // first layer backward, when the loss has gone. Gradients made on demand are not there yet, but
+    // are when the pass ends and activations have gone.
+    const bool late = stack.gradients_on_demand && microbatches == 1;
+    const double working = std::max(0.0, layers.working - logits);
+    double activations = kept + working,
+           gradients = stack.optimizer_in_backward ? state.gradients / std::max(1.0, stage.layers)
+                                                   : state.gradients;
+    if (late) {
+      // At the end one layer is left, with what was kept of it.
+      const double end = layers.working + cost.activations / std::max(1.0, stage.layers);
+      if (kept + logits + working > gradients + end) {
+        gradients = 0;
+      } else {
+        activations = end;
+      }
+    }
+    const double shown = late && gradients > 0 ? 0 : logits;
+    const double used = state.weights + gradients + state.optimizer + activations + shown;
     if (used > fullest) {
       fullest = used;
       out.weights = state.weights;
-      out.gradients = state.gradients;
+      out.gradients = gradients;
       out.optimizer = state.optimizer;
       out.activations = activations;
-      out.logits = logits;
+      out.logits = shown;
       out.fullest_stage = stage.index;
     }
   }
@@ -258,8 +282,9 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
   const double rho = stack.data_overlap, units = states.units;
   double data = 0;
   if (zero >= 3) {
-    data = m * (exposed(states.gather_forward, slowest.forward, rho, units) +
-                exposed(states.gather_backward + states.reduce, slowest.backward, rho, units));
+    const double times = stages.pp > 1 ? 1 : m;
+    data = times * (exposed(states.gather_forward, slowest.forward, rho, units) +
+                    exposed(states.gather_backward + states.reduce, slowest.backward, rho, units));
   } else {
     const double reductions = zero == 2 ? m : 1;
     data = reductions * exposed(states.reduce, slowest.backward, rho, units) +

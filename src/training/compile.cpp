@@ -147,6 +147,7 @@ ShardedClass shard_class(const Compiled& compiled, const LayerClass& layer,
                      .sequence_parallel = compiled.job.stack.sequence_parallel,
                      .flash_attention = compiled.job.stack.flash_attention,
                      .dropout = compiled.job.stack.dropout,
+                     .by_operator = compiled.job.stack.selective_operators,
                      .fp8 = is_low(compiled.job.compute),
                      .sequence = compiled.job.sequence};
   result.activations = layer_activations(layer.mixer, layer.channel, source.hidden, how);

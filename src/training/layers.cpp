@@ -146,7 +146,8 @@ class LayerBuilder {
     cost.communication = (full ? 3 : 2) * passes.exchange + passes.ring;
     const double launches = stack_.host_per_layer.raw() * (full ? 4.0 / 3 : 1.0);
     cost.host = std::max(0.0, launches - cost.forward - cost.backward - cost.communication);
-    cost.activations = tokens_ * activations.kept[level];
+    cost.activations = tokens_ * activations.kept[level] *
+                       (compiled_.job.method == Method::kQlora ? stack_.qlora_activations : 1);
     // The layer in work has everything again that was not kept.
     set.working = std::max(set.working, tokens_ * (activations.working + activations.kept[none] -
                                                    activations.kept[level]));
@@ -171,6 +172,7 @@ class LayerBuilder {
     Passes passes;
     for (std::size_t i = 0; i < layer.products.size(); ++i)
       add_product(layer.products[i], unsplit.products[i], passes);
+    const double products = passes.forward;
     for (const AttentionCore& core : layer.cores) {
       const double before = passes.forward;
       add_attention(core, passes);
@@ -192,6 +194,7 @@ class LayerBuilder {
     passes.forward += elementwise;
     passes.backward += kElementwiseBackward * elementwise;
     if (stack_.flash_attention) passes.again += elementwise;
+    if (stack_.selective_operators) passes.again += products / 2;
     passes.exchange = reductions(layer) * exchange_;
     if (ep_ > 1) passes.exchange += expert_exchange(layer);
     return passes;

@@ -16,7 +16,8 @@ enum class Optimizer : std::uint8_t {
   kSgd,        // bf16 weights and gradients, fp32 master and momentum: 2 + 2 + 8
   kAdamMegatron,      // as kAdamMixed with fp32 gradient accumulation: 2 + 4 + 12
   kAdamBf16,          // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
-  kAdamDeepspeedBf16  // fp32 gradient accumulation beside the bf16 gradients: 2 + 6 + 12
+  kAdamDeepspeed,     // as kAdamMixed with the fp32 copy of the gradients of a step: 2 + 2 + 16
+  kAdamDeepspeedBf16  // fp32 gradient accumulation beside the bf16 gradients: 2 + 6 + 16
                       // (DeepSpeed's BF16 optimizer)
 };
 std::string_view optimizer_name(Optimizer optimizer);
@@ -61,8 +62,10 @@ constexpr Recipe recipe(Optimizer optimizer) {
       return {2, 4, 12};
     case Optimizer::kAdamBf16:
       return {2, 2, 4};
+    case Optimizer::kAdamDeepspeed:
+      return {2, 2, 16};
     case Optimizer::kAdamDeepspeedBf16:
-      return {2, 6, 12};
+      return {2, 6, 16};
   }
   return {};
 }

@@ -44,6 +44,8 @@ std::string_view optimizer_name(Optimizer optimizer) {
       return "adam-fp32-gradients";
     case Optimizer::kAdamBf16:
       return "adam-bf16";
+    case Optimizer::kAdamDeepspeed:
+      return "adam-deepspeed";
     case Optimizer::kAdamDeepspeedBf16:
       return "adam-deepspeed-bf16";
   }

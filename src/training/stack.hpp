@@ -44,8 +44,8 @@ struct Stack {
                                       // not use its matrix instructions
   double misaligned = 0;  // slowdown of a 16-bit product for each halving of the largest power of
                           // two that divides its sides below 64 (arXiv 2401.14489 §4)
-  double short_products = 1;  // of the accelerator's penalty on short reductions, which was
-                              // measured on kernels of today
+  double short_products = 1;         // of the accelerator's penalty on short reductions, which was
+                                     // measured on kernels of today
   double wave_products = 1;          // of its exponent of tile and wave quantisation
   bool interleaves_unasked = false;  // publishes layouts without their virtual stages
   double elementwise_passes =
@@ -57,8 +57,16 @@ struct Stack {
   double expert_overlap = 0;  // share of all-to-all hidden
   double pipeline_overlap =
       1;  // share hidden of the two exchanges between stages that each microbatch makes in 1F1B
-  double expert_imbalance = 1;  // tokens of the fullest expert rank over the mean, with ep > 1
-  double logit_bytes = 10;      // kept per logit: bf16 logits 2, fp32 softmax 4, gradient 4
+  double expert_imbalance = 1;       // tokens of the fullest expert rank over the mean, with ep > 1
+  bool selective_operators = false;  // "selective" keeps the attention core and every second
+                                     // product (torchtitan's "selective (op)")
+  bool gradients_on_demand = false;  // PyTorch: none before the backward pass of a lone microbatch;
+                                     // else buffers of the whole run
+  bool gathers_whole = false;        // ZeRO-3 around the model as one unit: all weights at once
+  bool optimizer_in_backward = false;  // each gradient is used up as soon as it is there
+  bool offloads_activations = false;   // what is kept waits in host memory, two layers apart
+  double qlora_activations = 1;        // kept with NF4 weights over kept with 16-bit ones
+  double logit_bytes = 10;             // kept per logit: bf16 logits 2, fp32 softmax 4, gradient 4
   Seconds host_per_layer{
       0};  // launches of one layer, forward and backward; hidden while the accelerator is busy
   Seconds host_per_step{0};
@@ -72,6 +80,15 @@ struct Stack {
 /// What chunked (asynchronous) tensor parallelism hides of its exchange; torchtitan on H100:
 /// Llama-3-70B TP8 1.09 times as fast in bf16 and 1.16 in fp8 (training.md §6).
 inline constexpr double kAsynchronousTensorOverlap = 0.6;
+
+/// Bytes per logit where nothing fuses or cuts the loss: bf16 logits 2, fp32 copy 4, log-softmax 4,
+/// its gradient 4, the cast back 2 (torchtitan December 2024: 15.1 and 15.7 in the runs whose other
+/// terms are small).
+inline constexpr double kWholeLogitBytes = 15.5;
+
+/// The same where the loss is worked out in eighths of the tokens: bf16 logits 2 and an eighth of
+/// the rest.
+inline constexpr double kChunkedLogitBytes = 3.5;
 
 /// Every stack by name, in the order of the file; each fitted value has its table and date in
 /// stack.cpp.

@@ -18,6 +18,7 @@ constexpr double kParameters = 12 * kLayers * kHidden * kHidden;
 Stack bare_stack() {
   Stack stack = fused_stack();
   stack.data_overlap = stack.tensor_overlap = stack.expert_overlap = stack.pipeline_overlap = 0;
+  stack.corrections = {};
   return stack;
 }
 
