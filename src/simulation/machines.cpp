@@ -80,6 +80,7 @@ std::uint32_t Machines::place(std::uint32_t pool, const std::shared_ptr<const En
   machine.paid_from = now;
   machine.ready_at = kNever;
   machine.seen = {};
+  machine.share = {};
   ++machine.life;
   machine.replica.emplace(own(engine), machine.serial, scenario_->seed, tally_->itl(pool));
   if (segment_) machine.replica->watch(segment_);

@@ -11,6 +11,7 @@
 
 #include "simulation/billing.hpp"
 #include "simulation/event_heap.hpp"
+#include "simulation/machine_share.hpp"
 #include "simulation/replica.hpp"
 #include "simulation/scenario.hpp"
 #include "simulation/tally.hpp"
@@ -35,6 +36,7 @@ struct Machine {
   std::optional<Replica> replica;
   Time paid_from = 0, ready_at = kNever;  // ready_at: kNever while loading
   std::uint64_t life = 0;  // of the slot: what was planned for an earlier life is void
+  MachineShare share;      // only kept when somebody looks at single requests
   Load seen;               // what routers know when what they know is old
 };
 
@@ -66,6 +68,10 @@ class Machines {
   [[nodiscard]] std::uint64_t version() const { return version_; }
   [[nodiscard]] std::int64_t count(std::uint32_t pool, MachineState state) const;
 
+  /// Dollars of `seconds` of a machine, as charged while it runs.
+  [[nodiscard]] double usd_of(std::uint32_t slot, double seconds) const {
+    return static_cast<double>(price(all_[slot]).nano_usd_per_hour) * 1e-9 / 3600 * seconds;
+  }
   /// To be called after anything was asked of a replica.
   void touched(std::uint32_t slot) { heap_.set(slot, all_[slot].replica->next_event()); }
   [[nodiscard]] Time next_time() const { return heap_.time(); }

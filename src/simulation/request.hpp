@@ -75,7 +75,7 @@ struct Outcome {
   std::int64_t input_tokens = 0, output_tokens = 0;
   std::int64_t cached_tokens = 0;  // of the prompt, found in the prefix cache at first scheduling
   std::uint32_t preemptions = 0, retries = 0;
-  double usd = 0;  // of a hosted API; of machines: share by busy time, known at the end only
+  double usd = 0;  // of a hosted API; of machines: share of the last one's time (MachineShare)
 };
 
 }  // namespace portolan::simulation

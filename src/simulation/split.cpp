@@ -24,6 +24,9 @@ void Cluster::collect(std::uint32_t slot) {
     if (role == Role::kOutput) forget_prompt(finished.outcome.index);
     finished.outcome.pool = machine.pool;
     finished.outcome.replica = machine.serial;
+    if (observers_->request && finished.outcome.scheduled != kNever)
+      finished.outcome.usd =
+          machines_.usd_of(slot, machine.share.between(finished.outcome.scheduled, now_));
     if (finished.request.ids.capacity() > 0 && spare_ids_.size() < 64)
       spare_ids_.push_back(std::move(finished.request.ids));
     finish(finished.outcome);
@@ -34,6 +37,7 @@ void Cluster::collect(std::uint32_t slot) {
       begin_transfer(slot, awaiting);
     machine.replica->awaiting().clear();
   }
+  if (observers_->request) machine.share.note(now_, machine.replica->load(now_).running);
   machines_.touched(slot);
 }
 

@@ -165,6 +165,25 @@ TEST(Run, MoneyIsTimeTimesPriceAndItsPartsAddUp) {
   EXPECT_FALSE(run_all(scenario_of({pool_of(shared(plain_engine()), 1)}), all).result.usd);
 }
 
+TEST(Run, RequestsShareWhatTheirMachinesDo) {
+  EngineModel engine = plain_engine();
+  engine.max_sequences = 16;
+  Pool pool = pool_of(shared(engine), 2);
+  pool.usd_per_hour = 3.6;
+  const Ran ran = run_all(scenario_of({pool}), poisson(800, 12, 400, 120));
+  double usd = 0;
+  for (const Outcome& o : ran.outcomes) {
+    EXPECT_GT(o.usd, 0);
+    usd += o.usd;
+  }
+  const PoolResult& p = ran.result.pools[0];
+  EXPECT_NEAR(usd / (*p.usd - *p.usd_idle), 1, 0.01);
+  // Alone on its machine, a request is charged all of its time.
+  const Ran alone = run_all(scenario_of({pool}), {request(0, 0, 400, 120)});
+  const Outcome& o = alone.outcomes[0];
+  EXPECT_NEAR(o.usd, 1e-3 * to_seconds(o.last_token - o.scheduled), 1e-9);
+}
+
 TEST(Run, AFreedMachineServesAnArrivalAtTheSameInstant) {
   EngineModel engine = plain_engine();
   engine.max_sequences = 1;
