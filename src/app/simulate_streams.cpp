@@ -107,8 +107,7 @@ void SimulateStreams::write_row(const Outcome& o) {
   }
   fmt::format_to(std::back_inserter(line_), ",{},{},{},{},{},{},", o.input_tokens, o.cached_tokens,
                  o.output_tokens, o.preemptions, o.retries, simulation::status_name(o.status));
-  // What machines cost is known for all requests together.
-  if (o.status == simulation::Status::kHosted)
+  if (o.usd > 0)  // else nobody was paid, or nobody knows how much
     fmt::format_to(std::back_inserter(line_), "{:.9f}", o.usd);
   line_ += '\n';
   append(requests_, line_);
