@@ -53,7 +53,8 @@ class Equilibrium {
   /// prompts for itself, since steps are not linear in them (captured graphs end at a size), the
   /// rare large ones together. A prompt that exceeds the budget spreads over steps.
   [[nodiscard]] Mixture mixture(double decodes, double x) const {
-    constexpr int kApart = 4;
+    constexpr int kApart = 2;
+    constexpr double kRare = 1e-4;
     const double plain = step_(decodes, 0.0, 0.0);
     if (x <= 0 || in_.uncached_tokens <= 0) return {plain, 0.0, 0.0};
     const double room = std::max(1.0, in_.token_budget - decodes);
@@ -69,14 +70,15 @@ class Equilibrium {
       mixed += chance * (prompts * excess + each * spread);
     };
     double chance = std::exp(-x), rest = 1.0 - chance, sum = x, squares = x * x + x;
-    for (int k = 1; k <= kApart && rest > 1e-6; ++k) {
+    for (int k = 1; k <= kApart && rest > kRare; ++k) {
       chance *= x / k;
       add(chance, k, 0.0);
       rest -= chance;
       sum -= chance * k;
       squares -= chance * k * k;
     }
-    if (rest > 1e-6) add(rest, sum / rest, std::max(0.0, squares / rest - sum / rest * sum / rest));
+    if (rest > kRare)
+      add(rest, sum / rest, std::max(0.0, squares / rest - sum / rest * sum / rest));
     Mixture m;
     m.mean = plain + first;
     m.variance = std::max(0.0, second - first * first);
@@ -103,7 +105,7 @@ class Equilibrium {
     double f_low = excess(low), f_high = excess(high);
     if (f_high <= 0) return x_cap_;
     int last = 0;
-    for (int i = 0; i < 60 && high - low > 1e-10 * (high + low); ++i) {
+    for (int i = 0; i < 60 && high - low > 1e-8 * (high + low); ++i) {
       double x = (low * f_high - high * f_low) / (f_high - f_low);
       if (!(x > low && x < high)) x = 0.5 * (low + high);
       const double f = excess(x);
@@ -118,7 +120,7 @@ class Equilibrium {
         if (last > 0) f_low *= 0.5;
         last = 1;
       }
-      if (std::abs(f) <= 1e-10 * x) return x;
+      if (std::abs(f) <= 1e-8 * x) return x;
     }
     return 0.5 * (low + high);
   }
@@ -203,8 +205,8 @@ class Equilibrium {
     const double other_prompts = busy * x * (1.0 + cv2 + (in_.async_scheduling ? 1.0 : 0.0));
     const double apart =
         std::sqrt(busy * step.mean * step.mean * (1.0 / 12.0 + cv2 * (0.5 + cv2 * 5.0 / 12.0)));
-    const double counts = prompts_p95(other_prompts, 1.0 / (1.0 - carry * carry),
-                                      step.per_prompt, per_prompt * per_prompt * in_.input_cv2);
+    const double counts = prompts_p95(other_prompts, 1.0 / (1.0 - carry * carry), step.per_prompt,
+                                      per_prompt * per_prompt * in_.input_cv2);
     const double base_excess = std::sqrt(counts * counts + kZ95 * kZ95 * apart * apart +
                                          2.0 * carry * counts * kZ95 * apart);
     const double queue_p95 = delayed > 0.05 ? conditional * std::log(delayed / 0.05) : 0.0;
@@ -247,7 +249,7 @@ class Equilibrium {
   /// own prompt and a few steps' chance, long ones the mean step.
   void pace(Latency& out, double token, double wake, double fading, double of_steps,
             double of_batch) const {
-    constexpr int kStrata = 12;
+    constexpr int kStrata = 8;
     std::array<double, kStrata> mean{}, deviation{};
     out.tpot_mean = 0;
     for (int i = 0; i < kStrata; ++i) {
@@ -280,7 +282,8 @@ class Equilibrium {
     std::array<double, kMost> chance{};
     const double extra = over - 1.0;
     double now = extra > 1e-6 ? std::pow(over, -mean / extra) : std::exp(-mean), sum = 0;
-    for (int k = 0; k < kMost; ++k) {
+    int terms = 0;
+    for (int k = 0; k < kMost && sum < 1.0 - 1e-4; ++k, ++terms) {
       chance[k] = now;
       sum += now;
       now *= extra > 1e-6 ? (mean / extra + k) / (k + 1) * (1.0 - 1.0 / over) : mean / (k + 1);
@@ -288,9 +291,8 @@ class Equilibrium {
     return quantile95(
         [&](double t) {
           double above = 1.0 - sum;
-          for (int k = 0; k < kMost; ++k) {
-            if (chance[k] > 1e-5) above += chance[k] * tail(t - (k - mean) * seconds, deviation);
-          }
+          for (int k = 0; k < terms; ++k)
+            above += chance[k] * tail(t - (k - mean) * seconds, deviation);
           return above;
         },
         deviation + seconds);
@@ -298,20 +300,36 @@ class Equilibrium {
 
   /// Chance of a normal variable of mean 0 to be above t.
   [[nodiscard]] static double tail(double t, double deviation) {
-    if (deviation <= 0) return t < 0 ? 1.0 : 0.0;
+    if (t > 5.0 * deviation) return 0.0;
+    if (t < -5.0 * deviation || deviation <= 0) return 1.0;
     return 0.5 * std::erfc(t / deviation * 0.7071067811865476);
   }
   /// Root of above(t) = 0.05, t >= 0; `scale` is where the search begins.
   template <class Above>
   [[nodiscard]] static double quantile95(Above above, double scale) {
+    constexpr double kAbove = 0.05, kClose = 5e-5;
     double low = 0, high = std::max(1e-9, scale);
-    while (above(high) > 0.05 && high < 1e9) {
+    double f_low = above(low) - kAbove, f_high = above(high) - kAbove;
+    if (f_low <= 0) return 0;
+    while (f_high > 0 && high < 1e9) {
       low = high;
+      f_low = f_high;
       high *= 2.0;
+      f_high = above(high) - kAbove;
     }
-    for (int i = 0; i < 14; ++i) {
-      const double middle = 0.5 * (low + high);
-      (above(middle) > 0.05 ? low : high) = middle;
+    for (int i = 0; i < 24; ++i) {  // secants that keep the bracket, the stale end halved
+      const double t = (low * f_high - high * f_low) / (f_high - f_low);
+      const double f = above(t) - kAbove;
+      if (std::abs(f) < kClose) return t;
+      if (f > 0) {
+        low = t;
+        f_low = f;
+        f_high *= 0.5;
+      } else {
+        high = t;
+        f_high = f;
+        f_low *= 0.5;
+      }
     }
     return 0.5 * (low + high);
   }
