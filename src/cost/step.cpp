@@ -372,7 +372,7 @@ StepTime StepModel::time(const Batch& batch) const {
     }
   }
   const double busy = body_sum + head_sum + hops + drafts;
-  const double host = visible_host(engine_, busy, launched_, batch);
+  const double host = visible_host(engine_, machine_, busy, launched_, batch);
   result.by_bound[3] += Seconds(host);
   result.total = Seconds(busy + host);
   result.stage =
@@ -487,7 +487,7 @@ std::vector<StepModel::OperatorTime> StepModel::breakdown(const Batch& batch) co
     add("pipeline send", 1, hops, Bound::kCommunication);
   }
   KernelTime host;
-  host.seconds = visible_host(engine_, busy, launched_, batch);
+  host.seconds = visible_host(engine_, machine_, busy, launched_, batch);
   add("host", 1, host, Bound::kOverhead);
   return list;
 }

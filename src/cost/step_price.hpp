@@ -83,7 +83,8 @@ KernelTime cache_write_time(const Machine& machine, const model::Operator& op, d
 /// Host time that the accelerator does not hide (cost-model.md §11.2): input preparation, sampling
 /// output and the work for prompts show in every step; launching layers without a captured graph
 /// runs ahead of the accelerator and shows only where it is the longer of the two.
-double visible_host(const Engine& engine, double busy, double layers, const Batch& batch);
+double visible_host(const Engine& engine, const Machine& machine, double busy, double layers,
+                    const Batch& batch);
 
 /// All accelerators of the replica: `busy` seconds of kernels on each of them, `loaded` the same
 /// weighted with their share of the board limit, and the share `idle` for the rest of the step.

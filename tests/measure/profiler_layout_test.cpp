@@ -198,6 +198,10 @@ TEST(ProfilerLayout, AProfileOfFormulasGivesTheStepTimesOfTheFormulas) {
   batch.decode_context = 1500;
   const double alone = step.time(batch).total.raw();
   EXPECT_NEAR(alone / (32 * (layer(32) + Machine::decodes(32, 1500)) + head(32)), 1, 0.02);
+  // A host that works one step ahead is hidden by a step as long as this.
+  cost::StepModel hosted = step;
+  hosted.set_engine(*cost::find_engine("vllm", "0.19"));
+  EXPECT_EQ(hosted.time(batch).total.raw(), alone);
   // The longest of the batch counts for a little.
   batch.decode_longest = 6000;
   EXPECT_GT(step.time(batch).total.raw(), alone * 1.01);
