@@ -202,11 +202,14 @@ class Comparison {
     }
     if (plan_.ttft_p95 && far(plan_.ttft_p95->raw(), v.ttft_p95->raw())) {
       const double waits = state.wait_mean->raw(), prompts = state.prompt_mean->raw();
-      const double wait_gap = std::abs(waits - l.queue.mean),
-                   prompt_gap = std::abs(prompts - seen.prompt_seconds);
+      // The part of the mean that differs in the same direction as the whole.
+      const double way = v.ttft_p95->raw() > plan_.ttft_p95->raw() ? 1 : -1;
+      const double wait_gap = way * (l.queue.mean - waits),
+                   prompt_gap = way * (seen.prompt_seconds - prompts);
       std::string reason;
-      if (std::abs(off(plan_.ttft_mean->raw(), l.ttft.mean)) < 0.5 * kTenth) {
-        reason = "the means agree, the tail does not";
+      if (std::max(wait_gap, prompt_gap) < 0.5 * kTenth * l.ttft.mean) {
+        reason = fmt::format("the means agree ({}), the tails do not",
+                             times(plan_.ttft_mean->raw(), l.ttft.mean));
       } else if (wait_gap >= prompt_gap) {
         reason = fmt::format("the wait for a step and a slot is {}", times(waits, l.queue.mean));
       } else {

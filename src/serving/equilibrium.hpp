@@ -54,7 +54,7 @@ class Equilibrium {
   /// rare large ones together. A prompt that exceeds the budget spreads over steps.
   [[nodiscard]] Mixture mixture(double decodes, double x) const {
     constexpr int kApart = 2;
-    constexpr double kRare = 1e-4;
+    constexpr double kRare = 1e-6;
     const double plain = step_(decodes, 0.0, 0.0);
     if (x <= 0 || in_.uncached_tokens <= 0) return {plain, 0.0, 0.0};
     const double room = std::max(1.0, in_.token_budget - decodes);
@@ -205,10 +205,11 @@ class Equilibrium {
     const double other_prompts = busy * x * (1.0 + cv2 + (in_.async_scheduling ? 1.0 : 0.0));
     const double apart =
         std::sqrt(busy * step.mean * step.mean * (1.0 / 12.0 + cv2 * (0.5 + cv2 * 5.0 / 12.0)));
-    const double counts = prompts_p95(other_prompts, 1.0 / (1.0 - carry * carry), step.per_prompt,
-                                      per_prompt * per_prompt * in_.input_cv2);
-    const double base_excess = std::sqrt(counts * counts + kZ95 * kZ95 * apart * apart +
-                                         2.0 * carry * counts * kZ95 * apart);
+    const double over = 1.0 / (1.0 - carry * carry);
+    const double alone = prompts_p95(other_prompts, over, step.per_prompt,
+                                     apart * apart + per_prompt * per_prompt * in_.input_cv2);
+    const double together = std::sqrt(other_prompts * over) * step.per_prompt * apart;
+    const double base_excess = std::sqrt(alone * alone + 2.0 * kZ95 * kZ95 * carry * together);
     const double queue_p95 = delayed > 0.05 ? conditional * std::log(delayed / 0.05) : 0.0;
     const double queue_excess = std::max(0.0, queue_p95 - out.queue);
     out.ttft_p95 =
@@ -283,7 +284,7 @@ class Equilibrium {
     const double extra = over - 1.0;
     double now = extra > 1e-6 ? std::pow(over, -mean / extra) : std::exp(-mean), sum = 0;
     int terms = 0;
-    for (int k = 0; k < kMost && sum < 1.0 - 1e-4; ++k, ++terms) {
+    for (int k = 0; k < kMost && sum < 1.0 - 1e-7; ++k, ++terms) {
       chance[k] = now;
       sum += now;
       now *= extra > 1e-6 ? (mean / extra + k) / (k + 1) * (1.0 - 1.0 / over) : mean / (k + 1);
@@ -307,7 +308,7 @@ class Equilibrium {
   /// Root of above(t) = 0.05, t >= 0; `scale` is where the search begins.
   template <class Above>
   [[nodiscard]] static double quantile95(Above above, double scale) {
-    constexpr double kAbove = 0.05, kClose = 5e-5;
+    constexpr double kAbove = 0.05, kClose = 1e-9;
     double low = 0, high = std::max(1e-9, scale);
     double f_low = above(low) - kAbove, f_high = above(high) - kAbove;
     if (f_low <= 0) return 0;
