@@ -373,10 +373,13 @@ class JobReader {
     if (!tunes && run.method != Method::kFull) {
       top_.problem("method", "adapters are trained by job: finetune, not by job: train");
     }
-    constexpr std::array<std::pair<std::string_view, Optimizer>, 4> kOptimizers{
+    constexpr std::array<std::pair<std::string_view, Optimizer>, 7> kOptimizers{
         {{"adam", Optimizer::kAdamMixed},
          {"adam-fp32", Optimizer::kAdamFp32},
          {"adam-8bit", Optimizer::kAdam8bit},
+         {"adafactor", Optimizer::kAdafactor},
+         {"lion", Optimizer::kLion},
+         {"muon", Optimizer::kMuon},
          {"sgd", Optimizer::kSgd}}};
     run.optimizer = word("optimizer", kOptimizers).value_or(Optimizer::kAdamMixed);
     if (const auto rank = top_.integer("lora_rank", 1, 65'536)) {

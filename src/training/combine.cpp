@@ -24,6 +24,23 @@ double exposed(double seconds, double work, double overlap, double units) {
   return std::min(seconds, std::max(0.0, seconds - overlap * work) + seconds / units);
 }
 
+// Adam's state in fp32, what Muon leaves embeddings, norms and the head: master and two moments.
+constexpr double kAdamState = 12;
+
+/// Muon's five Newton-Schulz iterations of 4·m²·n + 2·m³ FLOP (m ≤ n) for each matrix of a layer
+/// (training.md §8).
+double orthogonal_flop(const ShardedClass& layer) {
+  constexpr double kIterations = 5;
+  double flop = 0;
+  for (const Product& product : layer.products) {
+    const double m = std::min(product.linear.n, product.linear.k),
+                 n = std::max(product.linear.n, product.linear.k);
+    flop += kIterations * product.count * std::max(1.0, product.experts) *
+            (4 * m * m * n + 2 * m * m * m);
+  }
+  return flop;
+}
+
 }  // namespace
 
 const Sharding* Compiled::sharding(int tp) const {
@@ -54,29 +71,6 @@ int Compiled::microbatches(int dp, int microbatch) const {
       std::abs(count * slots - sequences) > kBatchTolerance * sequences)
     return 0;
   return static_cast<int>(count);
-}
-
-bool Compiled::legal(const Strategy& s, std::int64_t accelerators) const {
-  for (const int degree : {s.tp, s.pp, s.ep, s.cp, s.dp, s.microbatch, s.virtual_stages}) {
-    if (degree < 1 || degree > accelerators * 1024) return false;
-  }
-  if (static_cast<double>(s.tp) * s.pp * s.cp * s.dp != static_cast<double>(accelerators) ||
-      s.zero < 0 || s.zero > 3)
-    return false;
-  if (sharding(s.tp) == nullptr || s.pp > layer_count) return false;
-  const double sequence = job.sequence;
-  if (s.cp > 1 && std::fmod(sequence, 2.0 * s.cp) != 0) return false;
-  if (s.ep > 1 &&
-      (experts <= 0 || std::fmod(experts, s.ep) != 0 || (s.dp * s.cp * s.tp) % s.ep != 0))
-    return false;
-  const int m = microbatches(s.dp, s.microbatch);
-  if (m == 0) return false;
-  if (s.virtual_stages > 1) {  // the embedding and the head may have a chunk to themselves
-    if (s.pp == 1 || m % s.pp != 0 ||
-        static_cast<double>(s.pp) * s.virtual_stages > layer_count + 2)
-      return false;
-  }
-  return accelerators <= fast_domain || machine.network.raw() > 0;
 }
 
 StageSet Compiled::stage_set(int pp, int virtual_stages) const {
@@ -123,9 +117,10 @@ StageSet Compiled::stage_set(int pp, int virtual_stages) const {
 }
 
 StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, int cp, int ep,
-                             int dp, int zero) const {
+                             int dp, int zero, int shard) const {
   StateSet set;
-  const double group = static_cast<double>(dp) * cp;
+  const double replicas = shard > 0 ? static_cast<double>(dp) * cp / shard : 1;
+  const double group = static_cast<double>(dp) * cp / replicas;
   const double expert_group = ep > 1 ? group * sharding.tp / ep : group;
   const double stride = sharding.tp, expert_stride = ep > 1 ? ep : stride;
   const bool full = job.method == Method::kFull;
@@ -176,6 +171,8 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
                     share(3, frozen, frozen_expert) + (stage.first ? frozen_bytes : 0);
     state.gradients = recipe.gradients * share(2, trained, trained_expert);
     state.optimizer = recipe.state * share(1, trained, trained_expert);
+    if (full && job.optimizer == Optimizer::kMuon)
+      state.optimizer += (kAdamState - recipe.state) * share(1, ends, 0);
     // Under a pipeline the weights of a stage stay gathered and its gradients whole until the step
     // ends: microbatches of one stage follow each other too closely to fetch them again.
     const bool resident = zero >= 3 && stages.pp > 1;
@@ -208,6 +205,12 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
                               collective(CollectiveKind::kAllGather, travelling_expert,
                                          expert_group, expert_stride));
     set.gather_backward = zero >= 3 ? set.gather_forward : 0;
+    if (replicas > 1) {
+      // Each shard's sum is reduced once more over the groups, which lie a group apart.
+      set.reduce += factor * collective(CollectiveKind::kAllReduce,
+                                        share(2, trained, trained_expert) * recipe.gradients,
+                                        replicas, stride * group);
+    }
     if (tied && full && stages.pp > 1 && has_head) {
       set.reduce += factor * collective(CollectiveKind::kAllReduce,
                                         sharding.embedding * recipe.gradients, 2, fast_domain);
@@ -217,12 +220,19 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
     const double updated = share(1, trained, trained_expert);
     const double traffic = updated * (recipe.gradients + 2 * recipe.state + 2 * recipe.weights);
     set.update = job.stack.corrections.optimizer * cost::elementwise_time(machine, traffic).seconds;
+    if (full && job.optimizer == Optimizer::kMuon) {
+      const cost::ComputeRate& rate = machine.rate(model::Compute::kBf16);
+      double flop = 0;
+      for (std::size_t k = 0; k < kinds; ++k)
+        flop += stages.counts[i * kinds + k] * orthogonal_flop(sharding.classes[k]);
+      set.update += flop / (zero >= 1 ? group : 1) / (rate.peak.raw() * rate.efficiency);
+    }
   }
   return set;
 }
 
 Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const StateSet& states,
-                          int microbatches, int zero, int accelerators) const {
+                          int microbatches, int zero, int accelerators, Schedule schedule) const {
   const std::size_t kinds = classes.size();
   const double m = microbatches;
   const Stack& stack = job.stack;
@@ -241,8 +251,11 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
       slowest = cost;
     }
     const StateSet::Stage& state = states.stages[i];
-    double kept =
-        cost.activations * microbatches_in_flight(m, stage.index, stages.pp, stages.virtual_stages);
+    const double in_flight =
+        schedule == Schedule::kZeroBubble2
+            ? std::min(m, 2.0 * (stages.pp - stage.index) - 1)
+            : microbatches_in_flight(m, stage.index, stages.pp, stages.virtual_stages);
+    double kept = cost.activations * in_flight;
     if (stack.offloads_activations && stage.layers > 0) kept *= std::min(1.0, 2 / stage.layers);
     const double logits = stage.last ? layers.logits : 0;
     // Two moments can be the fullest: the loss, when all is kept and the logits are there, and the
@@ -293,7 +306,15 @@ Outcome Compiled::combine(const StageSet& stages, const LayerSet& layers, const 
   const double straggler =
       1 + stack.straggler_per_decade * std::max(0.0, std::log10(accelerators / 1000.0));
   out.compute = straggler * m * (slowest.forward + slowest.backward);
-  out.bubble = straggler * (layers.all - slowest_seconds) / v;
+  // The other stages' passes for one microbatch, less what weight gradients fill of them: F + B − W
+  // and F + B − 2W by stage, B the input gradient (arXiv 2401.10241 table 1).
+  const double filled = schedule == Schedule::kZeroBubble2   ? 3
+                        : schedule == Schedule::kZeroBubble1 ? 2
+                                                             : 0;
+  out.bubble = straggler *
+               std::max(0.0, layers.all - slowest_seconds -
+                                 filled * std::max(0.0, layers.all_weight - slowest.weight)) /
+               v;
   // Warm-up and drain pass every boundary both ways; in between 1F1B exchanges twice per
   // microbatch, interleaving hides that.
   const double steady = v > 1 ? 0 : 2 * m * (1 - stack.pipeline_overlap);

@@ -75,6 +75,7 @@ void LayerSet::Cost::add(const Cost& other, double times) {
   backward += times * other.backward;
   communication += times * other.communication;
   host += times * other.host;
+  weight += times * other.weight;
   activations += times * other.activations;
 }
 
@@ -128,7 +129,7 @@ class LayerBuilder {
   /// and of one pass's exchange (the ring of context parallelism is hidden differently in each pass
   /// and counted whole).
   struct Passes {
-    double forward = 0, backward = 0, again = 0, exchange = 0, ring = 0;
+    double forward = 0, backward = 0, again = 0, exchange = 0, ring = 0, weight = 0;
   };
 
   void add_class(LayerSet& set, std::size_t index, const Passes& passes,
@@ -143,6 +144,7 @@ class LayerBuilder {
     cost.backward = passes.backward + (full                                 ? passes.forward
                                        : recompute == Recompute::kSelective ? passes.again
                                                                             : 0);
+    cost.weight = passes.weight;
     cost.communication = (full ? 3 : 2) * passes.exchange + passes.ring;
     const double launches = stack_.host_per_layer.raw() * (full ? 4.0 / 3 : 1.0);
     cost.host = std::max(0.0, launches - cost.forward - cost.backward - cost.communication);
@@ -152,6 +154,7 @@ class LayerBuilder {
     set.working = std::max(set.working, tokens_ * (activations.working + activations.kept[none] -
                                                    activations.kept[level]));
     set.all += (compiled_.classes[index].layers + compiled_.mtp_layers[index]) * cost.seconds();
+    set.all_weight += (compiled_.classes[index].layers + compiled_.mtp_layers[index]) * cost.weight;
     set.layers.push_back(cost);
   }
 
@@ -248,6 +251,7 @@ class LayerBuilder {
     passes.backward += factor * work.input_gradient;
     if (!frozen()) {
       passes.backward += factor * work.weight_gradient;
+      passes.weight += factor * work.weight_gradient;
       return;
     }
     const double weights =

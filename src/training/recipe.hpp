@@ -14,8 +14,11 @@ enum class Optimizer : std::uint8_t {
   kAdam8bit,   // bf16 weights and gradients, two 8-bit moments, no master: 2 + 2 + 2 (block scales,
                // 8/2048 B, left out)
   kSgd,        // bf16 weights and gradients, fp32 master and momentum: 2 + 2 + 8
-  kAdamMegatron,      // as kAdamMixed with fp32 gradient accumulation: 2 + 4 + 12
-  kAdamBf16,          // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
+  kAdamMegatron,  // as kAdamMixed with fp32 gradient accumulation: 2 + 4 + 12
+  kAdamBf16,      // everything bf16: 2 + 2 + 4 (torchtune, Composer's PURE)
+  kAdafactor,     // bf16 weights and gradients, fp32 master; moments by row and column, left out
+  kLion,          // bf16 weights and gradients, fp32 master and one moment: 2 + 2 + 8
+  kMuon,  // the same on matrices of hidden layers; Adam's 12 on embeddings, norms and the head
   kAdamDeepspeed,     // as kAdamMixed with the fp32 copy of the gradients of a step: 2 + 2 + 16
   kAdamDeepspeedBf16  // fp32 gradient accumulation beside the bf16 gradients: 2 + 6 + 16
                       // (DeepSpeed's BF16 optimizer)
@@ -62,6 +65,11 @@ constexpr Recipe recipe(Optimizer optimizer) {
       return {2, 4, 12};
     case Optimizer::kAdamBf16:
       return {2, 2, 4};
+    case Optimizer::kAdafactor:
+      return {2, 2, 4};
+    case Optimizer::kLion:
+    case Optimizer::kMuon:
+      return {2, 2, 8};
     case Optimizer::kAdamDeepspeed:
       return {2, 2, 16};
     case Optimizer::kAdamDeepspeedBf16:

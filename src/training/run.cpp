@@ -30,6 +30,18 @@ std::string_view method_name(Method method) {
   return "unknown";
 }
 
+std::string_view schedule_name(Schedule schedule) {
+  switch (schedule) {
+    case Schedule::k1F1B:
+      return "1f1b";
+    case Schedule::kZeroBubble1:
+      return "zero-bubble-1";
+    case Schedule::kZeroBubble2:
+      return "zero-bubble-2";
+  }
+  return "unknown";
+}
+
 std::string_view optimizer_name(Optimizer optimizer) {
   switch (optimizer) {
     case Optimizer::kAdamMixed:
@@ -44,6 +56,12 @@ std::string_view optimizer_name(Optimizer optimizer) {
       return "adam-fp32-gradients";
     case Optimizer::kAdamBf16:
       return "adam-bf16";
+    case Optimizer::kAdafactor:
+      return "adafactor";
+    case Optimizer::kLion:
+      return "lion";
+    case Optimizer::kMuon:
+      return "muon";
     case Optimizer::kAdamDeepspeed:
       return "adam-deepspeed";
     case Optimizer::kAdamDeepspeedBf16:
@@ -60,9 +78,9 @@ std::optional<RunEstimate> Trainer::evaluate(const Strategy& s, std::int64_t nod
   const StageSet stages = c.stage_set(s.pp, s.virtual_stages);
   const LayerSet layers =
       c.layer_sets(sharding, s.cp, s.ep, s.microbatch)[static_cast<std::size_t>(s.recompute)];
-  const StateSet states = c.state_set(sharding, stages, s.cp, s.ep, s.dp, s.zero);
+  const StateSet states = c.state_set(sharding, stages, s.cp, s.ep, s.dp, s.zero, s.shard);
   return c.finish(s, c.combine(stages, layers, states, c.microbatches(s.dp, s.microbatch), s.zero,
-                               static_cast<int>(accelerators)));
+                               static_cast<int>(accelerators), s.schedule));
 }
 
 const cost::Machine& Trainer::machine() const { return compiled_->machine; }
@@ -81,7 +99,10 @@ std::string strategy_text(const Strategy& s) {
   add("dp", s.dp);
   if (s.zero > 0 && s.dp * s.cp > 1)
     text += fmt::format("{}zero{}", text.empty() ? "" : " ", s.zero);
+  add("shard", s.shard);
   add("v", s.virtual_stages);
+  if (s.schedule != Schedule::k1F1B)
+    text += fmt::format("{}{}", text.empty() ? "" : " ", schedule_name(s.schedule));
   text += fmt::format("{}mb{}", text.empty() ? "" : " ", s.microbatch);
   if (s.recompute != Recompute::kNone)
     text += fmt::format(" {} recompute", recompute_name(s.recompute));

@@ -25,6 +25,13 @@ namespace portolan::training {
 enum class Recompute : std::uint8_t { kNone, kSelective, kFull };
 std::string_view recompute_name(Recompute recompute);
 
+/// How a pipeline orders its passes. 1F1B is interleaved where a rank has several stages. The
+/// zero-bubble schedules (arXiv 2401.10241) fill the warm-up and drain with weight gradients, which
+/// nothing waits for: the first keeps the memory of 1F1B, the second holds almost twice as many
+/// microbatches. The search leaves them out, because hardly any framework has them.
+enum class Schedule : std::uint8_t { k1F1B, kZeroBubble1, kZeroBubble2 };
+std::string_view schedule_name(Schedule schedule);
+
 /// Full trains every weight; LoRA trains adapters of rank r on frozen 16-bit weights; QLoRA on NF4
 /// weights.
 enum class Method : std::uint8_t { kFull, kLora, kQlora };
@@ -52,6 +59,10 @@ struct Strategy {
   int microbatch = 1;      // sequences
   int virtual_stages = 1;  // interleaving
   Recompute recompute = Recompute::kNone;
+  Schedule schedule = Schedule::k1F1B;
+  // HSDP: states are divided over so many of the dp·cp ranks, gradients reduced over the rest;
+  // 0 = over all of them.
+  int shard = 0;
   [[nodiscard]] int accelerators() const { return tp * pp * cp * dp; }
   friend bool operator==(const Strategy&, const Strategy&) = default;
 };
@@ -95,6 +106,9 @@ class Trainer {
   /// fit.
   [[nodiscard]] std::optional<RunEstimate> evaluate(const Strategy& strategy,
                                                     std::int64_t nodes) const;
+  /// What is wrong with a strategy that `evaluate` refuses, with the nearest legal value as the
+  /// hint; nullopt for a legal one.
+  [[nodiscard]] std::optional<Error> objection(const Strategy& strategy, std::int64_t nodes) const;
 
   /// The strategy that finishes first among those that fit, ties broken by less memory, then by the
   /// fields of the strategy in order. Skips what cannot win (`candidates` − `illegal` − `evaluated`

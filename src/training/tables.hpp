@@ -81,13 +81,15 @@ struct StageSet {
 struct LayerSet {
   struct Cost {
     double forward = 0, backward = 0, communication = 0, host = 0, activations = 0;
+    double weight = 0;  // of backward: weight gradients, which no other pass waits for
     [[nodiscard]] double seconds() const { return forward + backward + communication + host; }
     void add(const Cost& other, double times);
   };
   std::vector<Cost> layers;  // by class
   Cost first, last;          // embedding; head and loss, once per prediction depth
   double logits = 0, working = 0;
-  double all = 0;  // seconds of all layers and ends
+  double all = 0;         // seconds of all layers and ends
+  double all_weight = 0;  // of them, weight gradients
   double hop_inside = 0,
          hop_across = 0;  // one point-to-point between stages, within the fast domain and beyond
 };
@@ -172,6 +174,8 @@ struct Compiled {
                                   double stride) const;
   /// Microbatches per step; 0 when the batch cannot be split so.
   [[nodiscard]] int microbatches(int dp, int microbatch) const;
+  [[nodiscard]] std::optional<Error> objection(const Strategy& strategy,
+                                               std::int64_t accelerators) const;
   [[nodiscard]] bool legal(const Strategy& strategy, std::int64_t accelerators) const;
 
   [[nodiscard]] StageSet stage_set(int pp, int virtual_stages) const;
@@ -182,10 +186,10 @@ struct Compiled {
   [[nodiscard]] const LayerSets& cached_sets(std::size_t sharding, std::size_t cp, std::size_t ep,
                                              std::size_t microbatch) const;
   [[nodiscard]] StateSet state_set(const Sharding& sharding, const StageSet& stages, int cp, int ep,
-                                   int dp, int zero) const;
+                                   int dp, int zero, int shard = 0) const;
   [[nodiscard]] Outcome combine(const StageSet& stages, const LayerSet& layers,
                                 const StateSet& states, int microbatches, int zero,
-                                int accelerators) const;
+                                int accelerators, Schedule schedule = Schedule::k1F1B) const;
   [[nodiscard]] RunEstimate finish(const Strategy& strategy, const Outcome& outcome) const;
   /// What does not depend on the strategy but on the size of the cluster.
   [[nodiscard]] Goodput goodput_of(double accelerators) const;
