@@ -28,6 +28,7 @@ io::Value normalised(const Verb& verb, const io::Value& request) {
       out.set(std::string(option.key), whole ? io::Value(*number) : io::Value(option.default_text));
     }
   }
+  if (const io::Value* seed = verb.seeded ? request.find("seed") : nullptr) out.set("seed", *seed);
   return out;
 }
 
