@@ -244,6 +244,7 @@ std::optional<Setting> training_setting(const TableRow& row,
   t.microbatch = static_cast<int>(row.whole_or("microbatch", 1));
   t.virtual_stages = static_cast<int>(row.whole_or("vpp", 1));
   t.zero = zero_stage(zero);
+  if (zero.empty() && holds(row.text("optimizer"), "distributed")) t.zero = 1;
   // Of these runs the papers say that layers were computed again, the tables only where to look.
   const bool elsewhere = framework == "Megatron-DeepSpeed" && holds(recompute, "vTrain");
   t.recompute = holds(recompute, "full") || elsewhere ? Recompute::kFull

@@ -218,7 +218,9 @@ StateSet Compiled::state_set(const Sharding& sharding, const StageSet& stages, i
     // Adam reads the gradient and reads and writes weight, master and moments: about 30 bytes
     // (training.md §8).
     const double updated = share(1, trained, trained_expert);
-    const double traffic = updated * (recipe.gradients + 2 * recipe.state + 2 * recipe.weights);
+    // A transient copy of the gradients (recipes above Adam's 12 bytes) is in the 30 already.
+    const double traffic =
+        updated * (recipe.gradients + 2 * std::min(recipe.state, kAdamState) + 2 * recipe.weights);
     set.update = job.stack.corrections.optimizer * cost::elementwise_time(machine, traffic).seconds;
     if (full && job.optimizer == Optimizer::kMuon) {
       const cost::ComputeRate& rate = machine.rate(model::Compute::kBf16);
