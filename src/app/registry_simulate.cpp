@@ -85,11 +85,9 @@ Verb simulate_verb() {
         "between points of the time series and the report (default: 10s)"},
        {"compare", kFile, "RESULT.json", "", "print the difference to an earlier result (-o json)"},
        {"force", kFlag, "", "", "overwrite files"}},
-      {"portolan simulate --model llama-3.1-8b --gpu h100-sxm --arrival poisson --rate 5 --input "
-       "1000 --output 200 --requests 2000",
-       "portolan simulate --model llama-3.1-8b --gpu h100-sxm --replicas 2 --router prefix_aware "
-       "--trace examples/simulate-chat/chat.jsonl",
-       "portolan simulate examples/tenfold-day/scenario.yaml --report day.html"},
+      {"portolan simulate --model llama-3.1-8b --gpu l40s --trace "
+       "examples/simulate-chat/chat.jsonl",
+       "portolan simulate examples/tenfold-day/scenario.yaml"},
       true};
 }
 
