@@ -99,13 +99,48 @@ std::optional<ScoredPoint> score_step(const TableRow& row, const std::string& se
   }
   const auto run = predicted_run(*setting, *trainer);
   if (!run) {
-    p.reason =
-        fmt::format("{} is not a legal strategy here", training::strategy_text(setting->strategy));
+    const auto error = trainer->objection(setting->strategy, setting->nodes);
+    p.reason = error ? error->message : "not a legal strategy here";
     return p;
   }
   answer(p, run->step.raw() * batch / std::max(1.0, run->batch_tokens), setting->machine,
          *architecture);
   return p;
+}
+
+struct MemoryRun {
+  Setting setting;
+  model::Architecture architecture;
+  training::RunEstimate run;
+};
+
+/// The run of a row of a memory table; nullopt with a reason when it cannot be answered.
+std::optional<MemoryRun> memory_run(const TableRow& row, const KnownThings& known,
+                                    std::string& reason, bool& strategy_known) {
+  auto setting = training_setting(row, known.accelerators, reason);
+  strategy_known = !setting || setting->strategy_known;
+  if (!setting) return std::nullopt;
+  auto architecture = training_architecture(row, known.models);
+  if (!architecture) {
+    reason = "neither dimensions, a known name nor a number of parameters";
+    return std::nullopt;
+  }
+  // Nothing said of how several accelerators share the work: each has all of it.
+  setting->strategy_known = true;
+  if (row.text("framework") == "torchtune" && !row.has("recompute"))
+    setting->strategy.recompute = training::Recompute::kFull;  // the default of its recipes
+  const auto trainer = training::Trainer::compile(*architecture, setting->machine, setting->job);
+  if (!trainer) {
+    reason = trainer.error().message;
+    return std::nullopt;
+  }
+  const auto run = predicted_run(*setting, *trainer);
+  if (!run) {
+    const auto error = trainer->objection(setting->strategy, setting->nodes);
+    reason = error ? error->message : "not a legal strategy here";
+    return std::nullopt;
+  }
+  return MemoryRun{*std::move(setting), *std::move(architecture), *run};
 }
 
 std::optional<ScoredPoint> score_peak(const TableRow& row, const std::string& set,
@@ -115,29 +150,12 @@ std::optional<ScoredPoint> score_peak(const TableRow& row, const std::string& se
   if (!value || *value <= 0 || holds(kind, "analytic")) return std::nullopt;
   ScoredPoint p = point_of(row, set, "memory");
   p.measured = *value * (row.text("unit") == "GiB" ? kGiB : kGB).raw();
-  auto setting = training_setting(row, known.accelerators, p.reason);
-  p.group = group_of(row, !setting || setting->strategy_known);
-  if (!setting) return p;
-  const auto architecture = training_architecture(row, known.models);
-  if (!architecture) {
-    p.reason = "neither dimensions, a known name nor a number of parameters";
-    return p;
-  }
-  // Nothing said of how several accelerators share the work: each has all of it.
-  setting->strategy_known = true;
-  if (row.text("framework") == "torchtune" && !row.has("recompute"))
-    setting->strategy.recompute = training::Recompute::kFull;  // the default of its recipes
-  const auto trainer = training::Trainer::compile(*architecture, setting->machine, setting->job);
-  if (!trainer) {
-    p.reason = trainer.error().message;
-    return p;
-  }
-  const auto run = predicted_run(*setting, *trainer);
-  if (!run) {
-    p.reason =
-        fmt::format("{} is not a legal strategy here", training::strategy_text(setting->strategy));
-    return p;
-  }
+  bool strategy_known = true;
+  const auto fit = memory_run(row, known, p.reason, strategy_known);
+  p.group = group_of(row, strategy_known);
+  if (!fit) return p;
+  const training::RunEstimate* run = &fit->run;
+  const Setting* setting = &fit->setting;
   // nvidia-smi counts the context and what the allocator reserves, torchtitan what is reserved, the
   // other frameworks' own peak neither.
   const Bytes kept = run->memory.total() - run->memory.overhead;
@@ -145,7 +163,7 @@ std::optional<ScoredPoint> score_peak(const TableRow& row, const std::string& se
                           : holds(kind, "torchtitan")
                               ? kept * (1 + setting->job.stack.allocator_slack)
                               : kept;
-  answer(p, predicted.raw(), setting->machine, *architecture);
+  answer(p, predicted.raw(), setting->machine, fit->architecture);
   p.low.reset();  // the tier's band is one of time
   p.high.reset();
   return p;
@@ -204,6 +222,23 @@ std::vector<ScoredPoint> score_training_memory(const Table& table, const std::st
                                                const KnownThings& known) {
   return score_rows(table, known.threads,
                     [&](const TableRow& row) { return score_peak(row, set, known); });
+}
+
+std::vector<Overflow> training_overflows(const Table& table, const KnownThings& known) {
+  std::vector<Overflow> overflows;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const TableRow row(table, i);
+    if (row.text("mem_per_gpu") != "OOM") continue;
+    Overflow overflow;
+    overflow.label = point_of(row, "", "memory").label;
+    bool known_strategy = true;
+    if (const auto fit = memory_run(row, known, overflow.reason, known_strategy)) {
+      overflow.predicted = fit->run.memory.total();
+      overflow.usable = fit->setting.machine.node.accelerator->memory;
+    }
+    overflows.push_back(std::move(overflow));
+  }
+  return overflows;
 }
 
 }  // namespace portolan::measure

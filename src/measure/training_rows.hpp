@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/quantity.hpp"
 #include "hardware/accelerator.hpp"
 #include "measure/score.hpp"
 #include "measure/table.hpp"
@@ -42,5 +43,12 @@ std::optional<double> published_step(const TableRow& row,
 /// Whether step time and TFLOP/s of a row speak of machines of different sizes (by more than 1.5
 /// times): such rows form groups of their own.
 bool columns_disagree(const TableRow& row, const model::Architecture& architecture);
+
+/// A run that went out of memory ("OOM" in the column of the peak), and what we say it needs.
+struct Overflow {
+  std::string label, reason;  // reason: why it is not answered, else empty
+  Bytes predicted{0}, usable{0};
+};
+std::vector<Overflow> training_overflows(const Table& table, const KnownThings& known);
 
 }  // namespace portolan::measure

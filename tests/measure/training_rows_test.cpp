@@ -1,5 +1,7 @@
 #include "measure/training_rows.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "market/catalogue.hpp"
@@ -127,6 +129,61 @@ TEST(TrainingRows, memory_is_of_one_accelerator_and_overflows_are_no_points) {
   ASSERT_TRUE(points[0].predicted);
   // At least an eighth of 16 bytes for each of 8.03 billion parameters.
   EXPECT_GT(*points[0].predicted, 8.03e9 * 16 / 8);
+}
+
+TEST(TrainingRows, runs_that_went_out_of_memory_do_not_fit) {
+  // BLOOM's sweep of 2022-02-28 on A100-80GB and LitGPT's LoRA tables of 2023-10-20 on A100-40GB.
+  const auto overflows = training_overflows(
+      Table::parse(
+          "model,params_b,layers,hidden,heads,kv_heads,ffn,vocab,seq_len,gpu,gpus,tp,pp,dp,zero,"
+          "microbatch,global_batch,precision,recompute,task,framework,quant,mem_per_gpu,unit,"
+          "mem_kind,source,date\n"
+          "B,184,100,12288,64,64,49152,250680,2048,A100-80GB,384,4,6,16,ZeRO-1,2,2048,bf16,full,"
+          "pretrain,Megatron-DeepSpeed,,OOM,GB,max memory on first/last nodes,x,2022-02-28\n"
+          "B,184,100,12288,64,64,49152,250680,2048,A100-80GB,384,4,6,16,ZeRO-1,1,2048,bf16,full,"
+          "pretrain,Megatron-DeepSpeed,,OOM,GB,max memory on first/last nodes,x,2022-02-28\n"
+          "Llama 2 13 B,13.02,40,5120,40,40,13824,32000,1304,A100-40GB,1,,,,none,2,,bf16-true,,"
+          "lora,LitGPT,,OOM,GB,max GPU RAM,x,2023-10-20\n"
+          "Llama 2 13 B,13.02,40,5120,40,40,13824,32000,1304,A100-40GB,2,,,,FSDP,1,,bf16-true,,"
+          "lora,LitGPT,,OOM,GB,max GPU RAM,x,2023-10-20\n"
+          "Falcon 40 B,40,,,,,,,1079,A100-40GB,1,,,,none,1,,bf16-true,,lora,LitGPT,bnb.nf4,OOM,"
+          "GB,max GPU RAM,x,2023-10-20\n",
+          "m.csv")
+          .value(),
+      known());
+  ASSERT_EQ(overflows.size(), 5u);
+  for (const Overflow& overflow : overflows) {
+    EXPECT_EQ(overflow.reason, "");
+    // No more than 5 % to spare may be claimed.
+    EXPECT_GT(overflow.predicted.raw(), 0.95 * overflow.usable.raw()) << overflow.label;
+  }
+}
+
+TEST(TrainingRows, columns_that_contradict_each_other_stand_apart) {
+  std::string row(kGpt3);
+  row.replace(row.find("18.13,,,"), 8, "18.13,,148,hardware");  // arXiv 2205.05198's own 148
+  EXPECT_EQ(scored(row).at(0).group, "Megatron-LM");
+  row.replace(row.find(",148,"), 5, ",592,");  // four times: the accelerators were counted wrong
+  EXPECT_EQ(scored(row).at(0).group, "Megatron-LM columns_disagree");
+}
+
+TEST(TrainingRows, software_is_known_by_framework_release_and_notes) {
+  const auto stack = [](const char* framework, const char* date, const char* notes) {
+    const Table table = Table::parse(fmt::format("framework,date,notes,gpus,precision\n"
+                                                 "{},{},{},64,bf16\n",
+                                                 framework, date, notes),
+                                     "t.csv")
+                            .value();
+    return std::string(stack_of(TableRow(table, 0)).name);
+  };
+  EXPECT_EQ(stack("Megatron-Bridge NeMo 25.11", "2025-11-01", ""), "megatron-bridge-2025");
+  EXPECT_EQ(stack("Megatron-Bridge NeMo 26.04.01", "2026-04-01", ""), "megatron-bridge-2026");
+  EXPECT_EQ(stack("Megatron-Bridge NeMo 27.01", "2027-01-01", ""), "megatron-bridge-2026-06");
+  EXPECT_EQ(stack("Megatron-DeepSpeed", "2022-02-20", ""), "megatron-deepspeed-2022");
+  EXPECT_EQ(stack("Megatron-DeepSpeed", "2024-09-26", ""), "megatron-deepspeed-2024");
+  EXPECT_EQ(stack("torchtitan", "2024-12-26", "FSDP"), "torchtitan-2024");
+  EXPECT_EQ(stack("torchtitan", "2024-12-26", "FSDP+compile"), "torchtitan-compiled-2024");
+  EXPECT_EQ(stack("something new", "2026-01-01", ""), training::fused_stack().name);
 }
 
 TEST(TrainingRows, accelerators_are_found_by_the_names_tables_use) {
