@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "training/products.hpp"
 #include "training/tables.hpp"
 
 namespace portolan::training {
 namespace {
 
 using cost::CollectiveKind;
-using cost::Linear;
 
 double d(std::int64_t x) { return static_cast<double>(x); }
 
@@ -28,45 +28,6 @@ constexpr double kSoftmaxForward = 4, kDropoutForward = 5, kSoftmaxBackward = 6,
 // 4, write 4, read 4, write 2.
 constexpr double kLossBytes = 20;
 constexpr double kResidualBytes = 2;
-
-struct Work {
-  double forward = 0, input_gradient = 0, weight_gradient = 0;
-};
-
-Linear transposed(const Linear& linear) {
-  Linear other = linear;
-  std::swap(other.n, other.k);
-  return other;
-}
-
-Work dense(const cost::Machine& machine, const Linear& linear, double tokens) {
-  // dw[k, n] = xᵀ[k, tokens] dy[tokens, n]; the transposed quantised copies come with the first
-  // pass.
-  Linear weight = linear;
-  weight.k = tokens;
-  weight.weight_bytes = weight.input_bytes;
-  weight.quantises_input = false;
-  return {cost::gemm_time(machine, linear, tokens).seconds,
-          cost::gemm_time(machine, transposed(linear), tokens).seconds,
-          cost::gemm_time(machine, weight, linear.k).seconds};
-}
-
-/// Routed experts as one product per rank: the rows of its experts end to end, every expert's
-/// weights read once. Tiles of 128 rows are half empty at the end of each expert.
-Work grouped(const cost::Machine& machine, const Product& product, double tokens, double ep) {
-  constexpr double kHalfTile = 64;
-  const double experts = product.experts / ep, rows = tokens * product.top_k;
-  const double each = std::max(1.0, rows / experts);
-  Linear linear = product.linear, weight = product.linear;
-  linear.weight_bytes *= experts;
-  weight.k = each;
-  weight.weight_bytes = weight.input_bytes;
-  weight.quantises_input = false;
-  const double padding = 1 + kHalfTile / each;
-  return {padding * cost::gemm_time(machine, linear, rows).seconds,
-          padding * cost::gemm_time(machine, transposed(linear), rows).seconds,
-          cost::gemm_time(machine, weight, product.linear.k * experts).seconds};
-}
 
 }  // namespace
 
@@ -238,7 +199,7 @@ class LayerBuilder {
     const bool low = product.linear.compute == model::Compute::kFp8 ||
                      product.linear.compute == model::Compute::kFp4;
     const double share =
-        stack_.product_share / misalignment(product.linear.n, product.linear.k) *
+        stack_.product_share / misalignment(product.linear.n, product.linear.k, stack_.misaligned) *
         (low ? stack_.low_precision_share * scaling_rate(compiled_.job.scaling) : 1) *
         (product.linear.compute == model::Compute::kFp4 ? stack_.fp4_share : 1) *
         (compiled_.ultra ? stack_.ultra_share : 1) *
@@ -276,20 +237,6 @@ class LayerBuilder {
     }
   }
 
-  /// Time over that of a product whose sides are multiples of 64 elements.
-  [[nodiscard]] double misalignment(double a, double b) const {
-    if (stack_.misaligned <= 0) return 1;
-    const auto halvings = [](double side) {
-      constexpr int kAligned = 6;  // 64 elements of 16 bit: a cache line
-      int zeros = 0;
-      for (auto bits = static_cast<std::int64_t>(side); zeros < kAligned && bits % 2 == 0;
-           bits /= 2)
-        ++zeros;
-      return kAligned - zeros;
-    };
-    return 1 + stack_.misaligned * std::max(halvings(a), halvings(b));
-  }
-
   void add_attention(const AttentionCore& core, Passes& passes) const {
     const double flash =
         stack_.attention_share * (compiled_.modern_attention ? stack_.attention_share_hopper : 1);
@@ -304,7 +251,7 @@ class LayerBuilder {
     } else {
       const double rows = requests * s * d(core.op.heads);
       const double product =
-          misalignment(s, d(core.op.d_qk)) *
+          misalignment(s, d(core.op.d_qk), stack_.misaligned) *
           (cost::gemm_time(machine_, {.n = s, .k = d(core.op.d_qk)}, rows).seconds +
            cost::gemm_time(machine_, {.n = d(core.op.d_v), .k = s}, rows).seconds);
       const double scores =
