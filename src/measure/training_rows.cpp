@@ -67,7 +67,7 @@ void answer(ScoredPoint& p, double predicted, const cost::Machine& machine,
   const bool guessed = architecture.coverage != model::Coverage::kOperators;
   const cost::Tier tier = guessed ? cost::Tier::kParameterCount : machine.tier;
   p.tier = cost::tier_name(tier);
-  const cost::ErrorBand band = guessed ? cost::error_band(tier) : machine.band;
+  const cost::ErrorBand band = guessed ? cost::error_band(tier) : training::step_band(machine);
   p.low = band.low * predicted;
   p.high = band.high * predicted;
 }

@@ -247,7 +247,7 @@ class TrainingSolver {
                  : run.host > run.compute                ? cost::Bound::kOverhead
                                                          : cost::Bound::kCompute;
     if (support_.as_fp16) plan.notes.emplace_back("bf16 is computed in fp16 here");
-    const cost::ErrorBand band = trainer_.machine().band;
+    const cost::ErrorBand band = training::step_band(trainer_.machine());
     solution.duration_low = kStartUp + point.working[spot] * band.low;
     solution.duration_high = kStartUp + point.working[spot] * band.high;
     if (job_.deadline && *solution.duration_high > *job_.deadline) {

@@ -109,6 +109,19 @@ std::string strategy_text(const Strategy& s) {
   return text;
 }
 
+cost::ErrorBand step_band(const cost::Machine& machine) {
+  switch (machine.tier) {
+    case cost::Tier::kMeasured:
+    case cost::Tier::kSibling:
+    case cost::Tier::kCeiling:
+      return {0.85, 1.18};
+    case cost::Tier::kTransferred:
+      return {0.80, 1.25};
+    default:
+      return machine.band;
+  }
+}
+
 std::string nearest_miss(const Trainer::Search& search) {
   if (search.best || search.smallest_memory.raw() <= 0) return {};
   return fmt::format("needs {:.1f} GB of {:.1f} GB at {}", search.smallest_memory.in(kGB),
