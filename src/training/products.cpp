@@ -38,9 +38,9 @@ Work grouped(const cost::Machine& machine, const Product& product, double tokens
   weight.k = each;
   weight.weight_bytes = weight.input_bytes;
   weight.quantises_input = false;
-  const double padding = 1 + kHalfTile / each;
-  return {padding * cost::gemm_time(machine, linear, rows).seconds,
-          padding * cost::gemm_time(machine, transposed(linear), rows).seconds,
+  const double padded = rows + kHalfTile * experts;
+  return {cost::gemm_time(machine, linear, padded).seconds,
+          cost::gemm_time(machine, transposed(linear), padded).seconds,
           cost::gemm_time(machine, weight, product.linear.k * experts).seconds};
 }
 
