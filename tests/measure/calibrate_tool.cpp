@@ -15,6 +15,7 @@
 #include "io/text_formats.hpp"
 #include "market/catalogue.hpp"
 #include "measure/kernels.hpp"
+#include "measure/table.hpp"
 
 namespace portolan {
 namespace {
