@@ -289,7 +289,8 @@ Result<ValidateAnswer> validate(const ValidateRequest& request, const Context& c
       if (whole) sets.emplace_back(set.name);
       if (std::find(sets.begin(), sets.end(), set.name) == sets.end()) continue;
       PORTOLAN_DO(run_shipped(set, context, result));
-      if (set.layout == TableKind::kKernels) result.left_out = left_out_of(measure::calibration_report(context.profile()), true);
+      if (set.layout == TableKind::kKernels)
+        result.left_out = left_out_of(measure::calibration_report(context.profile()), true);
     }
     PORTOLAN_DO(add_published(sets, result.peers));
     if (whole || std::find(sets.begin(), sets.end(), "article") != sets.end()) {

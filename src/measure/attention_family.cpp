@@ -76,8 +76,8 @@ Result<KernelPoint> read_mixed(const KernelTable& table, std::size_t row, const 
   if (!(decodes > 0 && context > 0))
     return fail(table.problem(row, "a mixed step without decodes",
                               "write rows of prompts alone as context_attention"));
-  p.variant = cost::mixed_attention_variant(r.shape.d_qk, r.shape.window,
-                                            r.shape.heads / r.shape.kv_heads);
+  p.variant =
+      cost::mixed_attention_variant(r.shape.d_qk, r.shape.window, r.shape.heads / r.shape.kv_heads);
   p.site = site_of({r.shape.heads, r.batch, r.tokens, r.cached});
   p.call = cost::mixed_attention_call(chip, r.shape, r.batch, r.tokens, r.cached, decodes, context);
   return p;

@@ -63,8 +63,7 @@ Result<KernelPoint> read(const KernelTable& table, std::size_t row, const cost::
     p.variant = "nongated";
   else if (kernel.find("min_latency") != std::string_view::npos)
     p.variant = "min_latency";
-  if (const double touched = PORTOLAN_TRY(table.number(row, "activated_experts", 0));
-      touched > 0) {
+  if (const double touched = PORTOLAN_TRY(table.number(row, "activated_experts", 0)); touched > 0) {
     if (touched > shape.experts / shape.expert_ranks || touched > tokens * shape.top_k)
       return fail(table.problem(row, fmt::format("{} activated experts", touched),
                                 "no more than the rank has, nor than the tokens choose"));
