@@ -1,7 +1,6 @@
 // The file of fitted curves and the choice of the best evidence.
 #include "cost/profile.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
