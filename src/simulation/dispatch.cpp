@@ -8,11 +8,7 @@
 namespace portolan::simulation {
 
 bool fits(const EngineModel& engine, const Request& request) {
-  const std::int64_t tokens =
-      request.input_tokens + engine.chat_template_tokens + request.output_tokens;
-  return tokens <= engine.max_model_len &&
-         (tokens + engine.block_tokens - 1) / engine.block_tokens + engine.state_blocks <=
-             engine.kv_blocks;
+  return engine.holds(request.input_tokens + engine.chat_template_tokens + request.output_tokens);
 }
 
 void Cluster::build_groups() {

@@ -55,6 +55,15 @@ struct EngineModel {
   double weight_bytes = 0;        // all ranks, what a start has to load
   double kv_bytes_per_token = 0;  // all ranks: what moving a request's cache takes
   std::optional<double> idle_watts;
+
+  /// Blocks that a sequence of so many tokens takes.
+  [[nodiscard]] std::int64_t blocks_of(std::int64_t tokens) const {
+    return (tokens + block_tokens - 1) / block_tokens + state_blocks;
+  }
+  /// Whether a request that ends at so many tokens could ever be served: context and KV cache.
+  [[nodiscard]] bool holds(std::int64_t tokens) const {
+    return tokens <= max_model_len && blocks_of(tokens) <= kv_blocks;
+  }
 };
 
 /// Errors: infeasible ("memory") when the weights leave no room for one block; usage for limits

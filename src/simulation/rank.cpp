@@ -45,7 +45,8 @@ Rank::Rank(const EngineModel& engine, Slots& slots, std::uint64_t seed)
       growth_(kContextUnit),
       pool_(engine.kv_blocks, engine.block_tokens, engine.prefix_caching),
       phases_(static_cast<std::size_t>(engine.block_tokens), 0),
-      expected_share_(kFirstShare) {
+      expected_share_(kFirstShare),
+      adapters_(static_cast<std::size_t>(engine.max_adapters)) {
   double chance = 1, emitted = 1;
   for (double k = 0; k < engine.drafted; ++k) {
     chance *= engine.acceptance;
@@ -69,16 +70,21 @@ void Rank::append_running(std::uint32_t handle) {
   ++running_;
 }
 
+/// Its prompt is computed, or will not be: neither a piece of a step nor a claim on memory any
+/// more.
+void Rank::stop_prefilling(std::uint32_t handle) {
+  const Slot& slot = (*slots_)[handle];
+  std::erase(prefilling_, handle);
+  prefilling_outputs_ -= std::min(kMostReserved, slot.outputs - slot.generated);
+}
+
 void Rank::unlink(std::uint32_t handle) {
   Slot& slot = (*slots_)[handle];
   (slot.previous != 0 ? (*slots_)[slot.previous].next : first_) = slot.next;
   (slot.next != 0 ? (*slots_)[slot.next].previous : last_) = slot.previous;
   slot.previous = slot.next = 0;
   --running_;
-  if (slot.request.adapter != 0) {
-    for (Adapter& adapter : adapters_)
-      if (adapter.id == slot.request.adapter) --adapter.users;
-  }
+  adapters_.leave(slot.request.adapter);
 }
 
 std::size_t Rank::phase_of(const Slot& slot) const {
@@ -123,13 +129,12 @@ void Rank::drop_decoding(Slot& slot, std::int64_t step) {
   --decodes_;
   settle(slot, step);
   if (!engine_->reserves_outputs)
-    slot.holding.owned = blocks_of(slot.computed + (granted_ ? 1 : 0));
+    slot.holding.owned = engine_->blocks_of(slot.computed + (granted_ ? 1 : 0));
 }
 
 void Rank::start_decoding(std::uint32_t handle, std::int64_t step) {
   Slot& slot = (*slots_)[handle];
-  std::erase(prefilling_, handle);
-  prefilling_outputs_ -= std::min(kMostReserved, slot.outputs - slot.generated);
+  stop_prefilling(handle);
   ++slot.generated;
   enter(slot, handle, step);
 }
@@ -231,11 +236,10 @@ void Rank::preempt(std::uint32_t handle, std::int64_t step) {
   if (slot.state == Slot::State::kDecoding) {
     drop_decoding(slot, step);
   } else {
-    std::erase(prefilling_, handle);
+    stop_prefilling(handle);
     for (const Chunk& chunk : chunks_)
       if (chunk.handle == handle) slot.computed = chunk.cached;  // was not computed after all
     std::erase_if(chunks_, [&](const Chunk& chunk) { return chunk.handle == handle; });
-    prefilling_outputs_ -= std::min(kMostReserved, slot.outputs - slot.generated);
   }
   pool_.index(slot.holding, slot.content(), slot.computed);
   pool_.release(slot.holding);
@@ -294,7 +298,7 @@ void Rank::continue_prompts(std::int64_t& budget, std::int64_t step) {
     const std::uint32_t handle = prefilling_[i];
     Slot& slot = (*slots_)[handle];
     const std::int64_t tokens = std::min(slot.text() - slot.computed, budget);
-    const std::int64_t blocks = blocks_of(slot.computed + tokens);
+    const std::int64_t blocks = engine_->blocks_of(slot.computed + tokens);
     if (blocks > slot.holding.owned) {
       if (!make_room(blocks - slot.holding.owned, step, handle)) return;
       pool_.grow(slot.holding, blocks);
@@ -315,37 +319,12 @@ void Rank::add_chunk(std::uint32_t handle, std::int64_t tokens) {
   note_use();
 }
 
-bool Rank::take_adapter(std::uint32_t id) {
-  if (id == 0) return true;
-  ++adapter_clock_;
-  for (Adapter& adapter : adapters_) {
-    if (adapter.id != id) continue;
-    adapter.used = adapter_clock_;
-    ++adapter.users;
-    return true;
-  }
-  Adapter fresh{.id = id, .users = 1, .used = adapter_clock_};
-  const auto most = static_cast<std::size_t>(engine_->max_adapters);
-  if (most == 0 || adapters_.size() < most) {
-    adapters_.push_back(fresh);
-  } else {
-    Adapter* oldest = nullptr;
-    for (Adapter& adapter : adapters_)
-      if (adapter.users == 0 && (oldest == nullptr || adapter.used < oldest->used))
-        oldest = &adapter;
-    if (oldest == nullptr) return false;
-    *oldest = fresh;
-  }
-  adapter_time_ += engine_->adapter_load;
-  return true;
-}
-
 bool Rank::room_for(const Slot& slot, const KvPool::Hit& hit, std::int64_t reached,
                     std::int64_t step) const {
   const std::int64_t to_come = slot.outputs - slot.generated;
-  const std::int64_t wanted = engine_->reserves_outputs      ? blocks_of(slot.text() + to_come)
-                              : engine_->reserve_full_prompt ? blocks_of(slot.text())
-                                                             : blocks_of(reached);
+  const std::int64_t wanted = engine_->reserves_outputs ? engine_->blocks_of(slot.text() + to_come)
+                              : engine_->reserve_full_prompt ? engine_->blocks_of(slot.text())
+                                                             : engine_->blocks_of(reached);
   const std::int64_t taken = wanted - hit.blocks + hit.free, free = pool_.free_blocks();
   if (taken > free) return false;
   if (engine_->prefill != cost::PrefillPolicy::kFirst || engine_->reserves_outputs) return true;
@@ -389,11 +368,13 @@ bool Rank::admit_head(Time now, std::int64_t& budget, std::int64_t step) {
                       : kNever;
     return false;
   }
-  if (!take_adapter(slot.request.adapter)) {
+  bool read = false;
+  if (!adapters_.take(slot.request.adapter, read)) {
     set_aside_.push_back(handle);
     waiting_.pop_front();
     return true;
   }
+  if (read) adapter_time_ += engine_->adapter_load;
   waiting_.pop_front();
   blocked_free_ = -1;
   pool_.take(slot.holding, slot.content(), hit);
@@ -404,8 +385,8 @@ bool Rank::admit_head(Time now, std::int64_t& budget, std::int64_t step) {
     hit_tokens_ += hits;
   }
   pool_.grow(slot.holding, engine_->reserves_outputs
-                               ? blocks_of(slot.text() + slot.outputs - slot.generated)
-                               : blocks_of(hits + tokens));
+                               ? engine_->blocks_of(slot.text() + slot.outputs - slot.generated)
+                               : engine_->blocks_of(hits + tokens));
   note_use();
   if (fetches) {
     slot.state = Slot::State::kFetching;
@@ -463,8 +444,7 @@ void Rank::leave(std::uint32_t handle, std::int64_t step) {
     if (slot.request.id_tokens > 0 && slot.names_reply())
       pool_.index(slot.holding, slot.content(), slot.computed);
   } else if (slot.state == Slot::State::kPrefilling) {
-    std::erase(prefilling_, handle);
-    prefilling_outputs_ -= std::min(kMostReserved, slot.outputs - slot.generated);
+    stop_prefilling(handle);
     unlink(handle);
   }
   pool_.release(slot.holding);
@@ -472,8 +452,7 @@ void Rank::leave(std::uint32_t handle, std::int64_t step) {
 
 void Rank::hold(std::uint32_t handle) {
   Slot& slot = (*slots_)[handle];
-  std::erase(prefilling_, handle);
-  prefilling_outputs_ -= std::min(kMostReserved, slot.outputs - slot.generated);
+  stop_prefilling(handle);
   unlink(handle);
   slot.state = Slot::State::kHeld;
 }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <vector>
 
+#include "simulation/adapters.hpp"
 #include "simulation/engine_model.hpp"
 #include "simulation/kv_pool.hpp"
 #include "simulation/replica.hpp"
@@ -146,9 +147,6 @@ class Rank {
   static bool later(const Ending& a, const Ending& b) {
     return a.step != b.step ? a.step > b.step : a.admission > b.admission;
   }
-  [[nodiscard]] std::int64_t blocks_of(std::int64_t tokens) const {
-    return (tokens + block_ - 1) / block_ + engine_->state_blocks;
-  }
   [[nodiscard]] std::size_t phase_of(const Slot& slot) const;
   [[nodiscard]] std::int64_t need(std::int64_t step) const;
   [[nodiscard]] std::int64_t decode_steps(const Slot& slot) const;
@@ -165,8 +163,8 @@ class Rank {
   bool admit_head(Time now, std::int64_t& budget, std::int64_t step);
   [[nodiscard]] bool room_for(const Slot& slot, const KvPool::Hit& hit, std::int64_t reached,
                               std::int64_t step) const;
-  bool take_adapter(std::uint32_t adapter);
   void append_running(std::uint32_t handle);
+  void stop_prefilling(std::uint32_t handle);
   void unlink(std::uint32_t handle);
   void drop_decoding(Slot& slot, std::int64_t step);
   void note_use() { peak_blocks_ = std::max(peak_blocks_, pool_.used_blocks()); }
@@ -194,13 +192,7 @@ class Rank {
   /// SGLang's guess of the share of remaining outputs that will really be generated.
   double expected_share_ = 0.7;
   Time adapter_time_ = 0;
-  struct Adapter {
-    std::uint32_t id = 0;
-    std::int64_t users = 0;
-    std::uint64_t used = 0;
-  };
-  std::vector<Adapter> adapters_;  // resident ones
-  std::uint64_t adapter_clock_ = 0;
+  Adapters adapters_;
 };
 
 }  // namespace portolan::simulation

@@ -1,3 +1,5 @@
+// Over 500 lines: one class, the life of a request in it from the front end to the last token, and
+// the door to it.
 #include "simulation/replica.hpp"
 
 #include <algorithm>
@@ -7,43 +9,9 @@
 
 #include "base/check.hpp"
 #include "simulation/rank.hpp"
+#include "simulation/step_run.hpp"
 
 namespace portolan::simulation {
-namespace {
-
-/// Steps in flight: equal batches, step j (from 0) takes first + j · growth.
-struct Run {
-  bool active = false, decode_only = false;
-  Time start = 0, first = 0, growth = 0, end = 0;
-  std::int64_t steps = 0, decodes = 0;
-  double joules_first = 0, joules_growth = 0;
-
-  [[nodiscard]] Time span(std::int64_t count) const {
-    return count * first + growth * (count * (count - 1) / 2);
-  }
-  /// Fewest steps whose span is at least `time`.
-  [[nodiscard]] std::int64_t steps_to(Time time) const {
-    if (time <= 0) return 0;
-    const auto a = static_cast<double>(first), b = static_cast<double>(growth),
-               t = static_cast<double>(time);
-    double guess = t / a;
-    if (growth != 0) {
-      const double half = a - b / 2;
-      guess = 2 * t / (half + std::sqrt(std::max(0.0, half * half + 2 * b * t)));
-    }
-    auto count = std::max<std::int64_t>(1, std::llround(guess));
-    while (count > 1 && span(count - 1) >= time) --count;
-    while (span(count) < time) ++count;
-    return count;
-  }
-  [[nodiscard]] double joules(std::int64_t count) const {
-    const auto n = static_cast<double>(count);
-    return n * joules_first + joules_growth * (n * (n - 1) / 2);
-  }
-};
-
-}  // namespace
-
 class Replica::Scheduler {
  public:
   Scheduler(std::shared_ptr<const EngineModel> engine, std::uint32_t id, std::uint64_t seed,
@@ -58,10 +26,7 @@ class Replica::Scheduler {
     const std::int64_t prompt = request.input_tokens + engine_->chat_template_tokens + emitted;
     const std::int64_t outputs =
         part == Part::kPrompt ? 1 : std::max<std::int64_t>(1, request.output_tokens - emitted);
-    const std::int64_t blocks =
-        (prompt + outputs + engine_->block_tokens - 1) / engine_->block_tokens +
-        engine_->state_blocks;
-    if (prompt + outputs > engine_->max_model_len || blocks > engine_->kv_blocks) return false;
+    if (!engine_->holds(prompt + outputs)) return false;
     const std::uint32_t handle = slots_.take();
     Slot& slot = slots_[handle];
     slot.request = std::move(request);
@@ -521,7 +486,7 @@ class Replica::Scheduler {
   std::vector<Pending> arrived_;  // caches fetched, by when
   Time front_free_ = 0;           // the process that tokenises
   Time seen_ = 0;                 // start of the step that ended last
-  Run run_;
+  StepRun run_;
   std::int64_t waiting_tokens_ = 0;
   Counters counters_;
 };
