@@ -56,6 +56,14 @@ Result<bool> LineReader::next(std::string_view& line) {
   }
 }
 
+Result<bool> LineReader::next_text(std::string_view& line) {
+  do {
+    const Result<bool> got = next(line);
+    if (!got || !*got) return got;
+  } while (line.find_first_not_of(" \t\r") == std::string_view::npos);
+  return true;
+}
+
 std::unexpected<Error> LineReader::fail_here(ErrorCode code, std::string message, std::string why,
                                              std::string hint, std::uint64_t column) const {
   return std::unexpected(Error{.code = code,

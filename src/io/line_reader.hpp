@@ -23,6 +23,8 @@ class LineReader {
   /// end. The text is valid until the next call, and the byte after it is a NUL. Errors: those of
   /// the stream, limit for a line of more than kMostLineBytes.
   Result<bool> next(std::string_view& line);
+  /// The next line that has more than blanks.
+  Result<bool> next_text(std::string_view& line);
   /// Of the line returned last; the first is 1.
   [[nodiscard]] std::uint64_t line_number() const { return line_number_; }
   [[nodiscard]] const std::string& name() const { return stream_.name(); }

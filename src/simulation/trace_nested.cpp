@@ -24,12 +24,6 @@ class NestedReader : public TraceReader {
   }
 
  protected:
-  Result<bool> next_line(std::string_view& line) {
-    do {
-      if (!PORTOLAN_TRY(lines_.next(line))) return false;
-    } while (line.find_first_not_of(" \t\r") == std::string_view::npos);
-    return true;
-  }
   Result<void> finish(io::JsonScanner& json) const {
     if (json.finish()) return {};
     return lines_.fail_here(ErrorCode::kMalformed, json.problem(), {}, {}, json.column());
@@ -71,7 +65,7 @@ class SessionsReader final : public NestedReader {
 
   Result<Row> read(Request& request, Instant& arrival) override {
     std::string_view line;
-    if (!PORTOLAN_TRY(next_line(line))) return Row::kEnd;
+    if (!PORTOLAN_TRY(lines_.next_text(line))) return Row::kEnd;
     rest_.clear();
     clear(request);
     turns_.clear();
@@ -166,7 +160,7 @@ class AgenticReader final : public NestedReader {
 
   Result<Row> read(Request& request, Instant& arrival) override {
     std::string_view line;
-    if (!PORTOLAN_TRY(next_line(line))) return Row::kEnd;
+    if (!PORTOLAN_TRY(lines_.next_text(line))) return Row::kEnd;
     rest_.clear();
     clear(request);
     std::int64_t turns = 0, prompt = 0, last = 0;
@@ -240,7 +234,7 @@ class DynamoReader final : public NestedReader {
   Result<Row> read(Request& request, Instant& arrival) override {
     std::string_view line;
     while (true) {
-      if (!PORTOLAN_TRY(next_line(line))) return Row::kEnd;
+      if (!PORTOLAN_TRY(lines_.next_text(line))) return Row::kEnd;
       clear(request);
       record_ = {};
       io::JsonScanner json(line);

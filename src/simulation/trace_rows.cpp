@@ -12,19 +12,13 @@
 namespace portolan::simulation {
 namespace {
 
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
-}
-
 class JsonReader final : public TableReader {
  public:
   using TableReader::TableReader;
 
   Result<Row> read(Request& request, Instant& arrival) override {
     std::string_view line;
-    do {
-      if (!PORTOLAN_TRY(lines_.next(line))) return Row::kEnd;
-    } while (is_blank(line));
+    if (!PORTOLAN_TRY(lines_.next_text(line))) return Row::kEnd;
     raw_.clear();
     request.ids.clear();
     io::JsonScanner json(line);
@@ -125,11 +119,8 @@ class CsvTableReader final : public TableReader {
 
   Result<void> read_header() {
     std::string_view line;
-    do {
-      if (!PORTOLAN_TRY(lines_.next(line))) {
-        return fail_here(ErrorCode::kMalformed, "the file is empty", {}, {});
-      }
-    } while (is_blank(line));
+    if (!PORTOLAN_TRY(lines_.next_text(line)))
+      return fail_here(ErrorCode::kMalformed, "the file is empty", {}, {});
     const std::vector<std::string> names = csv_names(line);
     columns_.assign(names.size(), nullptr);
     for (const FieldSpec& spec : format_.fields) {
@@ -147,9 +138,7 @@ class CsvTableReader final : public TableReader {
 
   Result<Row> read(Request& request, Instant& arrival) override {
     std::string_view line;
-    do {
-      if (!PORTOLAN_TRY(lines_.next(line))) return Row::kEnd;
-    } while (is_blank(line));
+    if (!PORTOLAN_TRY(lines_.next_text(line))) return Row::kEnd;
     raw_.clear();
     request.ids.clear();
     std::size_t column = 0;

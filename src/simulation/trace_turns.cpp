@@ -63,8 +63,7 @@ class TurnsReader final : public TraceReader {
     std::string_view line;
     std::unordered_map<std::uint64_t, std::size_t> known;  // sessions by name; never iterated
     std::size_t rows = 0, ids = 0;
-    while (PORTOLAN_TRY(lines_.next(line))) {
-      if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    while (PORTOLAN_TRY(lines_.next_text(line))) {
       const Fields fields = PORTOLAN_TRY(parse(line));
       ids += fields.ids.size();
       if (++rows > kMostRows || ids > kMostIds) {
